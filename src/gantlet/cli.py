@@ -1,0 +1,396 @@
+"""The command line: names and printing. Argument names come from signatures; no default lives here.
+
+`gantlet --help` imports no torch: everything heavy is imported inside the verb that needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gantlet import __version__
+from gantlet.errors import RunFailed, UserError, suggest
+
+OVERVIEW = """\
+Train, judge and use generative adversarial networks.
+
+  gantlet train --data digits --out runs/digits --seconds 60    train; the same command again resumes
+  gantlet sample runs/digits --num 64 --out samples.png         new pictures from a trained run
+  gantlet evaluate runs/digits --data digits                    numbers, with their floor and protocol
+  gantlet interpolate runs/digits --out path.png                from one sample to another
+  gantlet report runs/digits                                    one page: pictures, curves, numbers, notes
+  gantlet inspect path/to/pictures                              what a data set holds and what is odd
+  gantlet list                                                  all recipes
+  gantlet show sngan                                            one recipe: paper, options, defaults
+  gantlet apply RUN INPUT --out OUTPUT                          what a model does to an input (classify)
+
+`gantlet VERB --help` explains a verb.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are one sentence with a suggestion."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message[:1].upper()}{message[1:].rstrip('.')}. `{self.prog} --help` explains.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 2 a mistake in the command or data, 1 anything else."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return run(words)
+    except UserError as error:
+        print(f"gantlet: {error}", file=sys.stderr)
+        return 2
+    except RunFailed as error:
+        print(f"gantlet: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("gantlet: interrupted.", file=sys.stderr)
+        return 130
+    except MemoryError:
+        print("gantlet: Out of memory; lower --batch-size, raise --accumulate or lower --resolution.", file=sys.stderr)
+        return 1
+
+
+def run(words: list[str]) -> int:
+    """Find the verb and run it."""
+    verbs: dict[str, Callable[[list[str]], int]] = {
+        "train": train,
+        "sample": sample,
+        "evaluate": evaluate,
+        "interpolate": interpolate,
+        "apply": apply,
+        "inspect": inspect,
+        "report": report,
+        "list": list_recipes,
+        "show": show,
+    }
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(OVERVIEW, end="")
+        return 0
+    if words[0] in ("-V", "--version", "version"):
+        print(f"gantlet {__version__}")
+        return 0
+    if words[0] not in verbs:
+        raise UserError(f"There is no command '{words[0]}'.{suggest(words[0], verbs)} `gantlet --help` lists all.")
+    return verbs[words[0]](words[1:])
+
+
+def parser(verb: str, usage: str, description: str) -> Parser:
+    """Return the parser of one verb."""
+    return Parser(
+        prog=f"gantlet {verb}",
+        usage=f"gantlet {verb} {usage}",
+        description=description,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def parse(verb: Parser, words: list[str]) -> dict[str, Any]:
+    """Return what was given; unknown options get a suggestion."""
+    known, rest = verb.parse_known_args(words)
+    if rest:
+        options = [name for action in verb._actions for name in action.option_strings]
+        raise UserError(f"Unknown argument '{rest[0]}'.{suggest(rest[0].split('=')[0], options)} `{verb.prog} --help` explains.")
+    return vars(known)
+
+
+def train(words: list[str]) -> int:
+    """gantlet train"""
+    verb = parser(
+        "train",
+        "[RECIPE] --data DATA --out RUN [--seconds S | --samples N | --steps N] [options]",
+        "Train a recipe on data. Without RECIPE Gantlet looks at the data and the machine, chooses one and says why.\n"
+        "Run the same command again to resume, exactly; give a larger budget to go on.\n\n"
+        "DATA: digits (built in); mnist, fashion_mnist, kmnist, cifar10 (downloaded once); or a folder, zip or tar of\n"
+        "pictures (sub-folders are classes), idx files, .npy or .npz.\n"
+        "A recipe's own options follow as --name value: `gantlet show RECIPE` lists them.",
+    )
+    verb.add_argument("recipe", nargs="?", help="its name (`gantlet list`), or package.module:function")
+    add = verb.add_argument
+    add("--data", required=True, help="what to train on")
+    add("--out", required=True, help="the run folder; created, or resumed")
+    add("--seconds", type=float, help="budget: seconds of training")
+    add("--samples", type=whole, help="budget: samples of data")
+    add("--steps", type=whole, help="budget: steps of the loop")
+    add("--seed", type=int, help="of weights, data order, latents")
+    pace = verb.add_mutually_exclusive_group()
+    pace.add_argument("--quick", action="store_true", help="the recipe's settings tuned for a CPU")
+    pace.add_argument("--faithful", action="store_true", help="the published settings (the default of a named recipe)")
+    add("--resolution", type=resolution, help="scale pictures to this side, or HEIGHTxWIDTH")
+    add("--labels", help="a CSV of file,label")
+    add("--unconditional", action="store_true", help="leave labels aside")
+    add("--balance", type=float, help="class-balanced sampling: 0 as they come, 1 classes equally likely")
+    add("--skip-broken", action="store_true", help="leave damaged pictures out instead of stopping")
+    add("--batch-size", type=whole, help="over all processes; the recipe's own if not given")
+    add("--accumulate", type=whole, help="parts per batch, to save memory")
+    add("--device", help="auto, cpu, cuda, mps")
+    add("--precision", help="auto (bf16 where the hardware has it), bf16, fp32")
+    add("--init-from", help="start from the weights of another run (this is not resuming)")
+    add("--save-every", type=float, help="seconds between checkpoints")
+    add("--sample-every", type=float, help="seconds between sample grids")
+    add("--evaluate-every", type=float, help="seconds between evaluations, 0 for none; never over 5 %% of the time")
+    add("--tensorboard", action="store_true", help="also write TensorBoard events")
+    add("--wandb", action="store_true", help="also record a W&B run, offline")
+    add("--quiet", action="store_true", help="no progress")
+    words, options = split_recipe_options(verb, words)
+    given = parse(verb, words)
+    if given.pop("faithful", False):
+        given["quick"] = False
+    import gantlet
+
+    try:
+        model = gantlet.train(**given, **options)
+    except KeyboardInterrupt as stopped:
+        code = getattr(stopped, "exit_code", 130)
+        print(f"gantlet: {stopped}" if str(stopped) else "gantlet: interrupted.", file=sys.stderr)
+        return int(code)
+    out = given["out"]
+    print(f"Trained {model.about['recipe']}; everything is in {out}. Open {Path(out) / 'report.html'}")
+    print(f"  gantlet sample {out} --num 64 --out samples.png")
+    print(f"  gantlet evaluate {out} --data {given['data']}")
+    return 0
+
+
+def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Take the recipe's own --name value pairs out of the words: their names and types come from its signature."""
+    recipe = next((word for i, word in enumerate(words) if not word.startswith("-") and (i == 0)), None)
+    own = {name for action in verb._actions for name in action.option_strings}
+    if recipe is None or all(word.split("=")[0] in own for word in words if word.startswith("--")):
+        return words, {}
+    from gantlet.recipes import catalogue
+
+    known = {parameter.name: parameter for parameter in catalogue.parameters(catalogue.find(recipe))}
+    rest, options, index = [], {}, 0
+    while index < len(words):
+        name, _, value = words[index].removeprefix("--").partition("=")
+        key = name.replace("-", "_")
+        if not words[index].startswith("--") or f"--{name}" in own or key not in known:
+            rest.append(words[index])
+        else:
+            if "=" not in words[index]:
+                index += 1
+                if index >= len(words):
+                    raise UserError(f"Option --{name} of recipe '{recipe}' needs a value: {known[key].comment}.")
+                value = words[index]
+            options[key] = catalogue.convert(recipe, known[key], value)
+        index += 1
+    return rest, options
+
+
+def whole(text: str) -> int:
+    """Read a whole number; 5e6 and 5_000_000 are fine."""
+    number = float(text)
+    if number != int(number):
+        raise ValueError(text)
+    return int(number)
+
+
+def resolution(text: str) -> int | tuple[int, int]:
+    """Read 64 or 48x64 (height x width)."""
+    height, cross, width = text.lower().partition("x")
+    return (int(height), int(width)) if cross else int(height)
+
+
+def sample(words: list[str]) -> int:
+    """gantlet sample"""
+    verb = parser(
+        "sample",
+        "RUN --num N --out samples.npz|FOLDER|grid.png [--seed K] [--label Y]",
+        "Draw new samples from a run. Sample i depends on (seed, i) alone, whatever the batch size.\n"
+        "OUT ending in .npz is one file of arrays, in .png one grid; anything else is a folder of pictures.",
+    )
+    add = verb.add_argument
+    add("run", help="a run folder, or one checkpoint folder")
+    add("--num", type=whole, required=True, help="how many")
+    add("--out", required=True, help="where to")
+    add("--seed", type=int, help="another seed gives other samples")
+    add("--first", type=whole, help="number of the first sample")
+    add("--label", help="a class, by name or number")
+    add("--truncation", type=float, help="for recipes that have it")
+    add("--batch-size", type=whole, help="samples computed at once")
+    add("--checkpoint", help="auto, best or last")
+    add("--device", help="auto, cpu, cuda, mps")
+    given = parse(verb, words)
+    out = Path(given.pop("out"))
+    import numpy as np
+
+    from gantlet.media.image import check_out, write_samples
+
+    check_out(out)
+    model = load(given)
+    num = given.pop("num")
+    raw, labels = [], []
+    for pictures, y in model.batches(num, **given):
+        raw.append(model.to_raw(pictures))
+        labels += [] if y is None else [y.cpu().numpy()]
+    write_samples(out, np.concatenate(raw), np.concatenate(labels) if labels else None, intensity=model.intensity)
+    print(f"Wrote {num:,} samples to {out}")
+    return 0
+
+
+def load(given: dict[str, Any]) -> Any:
+    """Load the model that --run, --checkpoint and --device name, taking those out of `given`."""
+    import gantlet
+
+    return gantlet.load(given.pop("run"), **{key: given.pop(key) for key in ("checkpoint", "device") if key in given})
+
+
+def evaluate(words: list[str]) -> int:
+    """gantlet evaluate"""
+    verb = parser(
+        "evaluate",
+        "RUN|SAMPLES --data DATA [--num N] [--extractor NAME] [--json]",
+        "Judge a run, or a file or folder of samples, against real data: FID, KID, precision, recall, density, coverage,\n"
+        "classes. Each number stands beside its floor (real against real) and its protocol.",
+    )
+    add = verb.add_argument
+    add("what", metavar="RUN|SAMPLES", help="a run folder, or .npz, or a folder of pictures")
+    add("--data", required=True, help="the real data; its test split is the reference where there is one")
+    add("--num", type=whole, help="samples to judge")
+    add("--seed", type=int, help="of the samples")
+    add("--extractor", dest="extractor_name", help="auto, classifier, inception, random")
+    add("--inception", help="path of the TorchScript Inception, if you have it")
+    add("--labels", help="a CSV of file,label")
+    add("--checkpoint", help="auto, best or last")
+    add("--truncation", type=float, help="for recipes that have it")
+    add("--json", action="store_true", help="print JSON")
+    given = parse(verb, words)
+    as_json = given.pop("json", False)
+    import gantlet
+    from gantlet.judging import record_evaluation
+
+    judgement = gantlet.evaluate(**given, note=lambda message: print(message, file=sys.stderr))
+    record_evaluation(given["what"], judgement)
+    print(json.dumps(judgement.to_json(), indent=1) if as_json else "\n".join(judgement.lines()))
+    return 0
+
+
+def interpolate(words: list[str]) -> int:
+    """gantlet interpolate"""
+    verb = parser("interpolate", "RUN --out FILE.png [--rows R] [--steps S]", "Walk from one sample to another, row by row.")
+    add = verb.add_argument
+    add("run", help="a run folder, or one checkpoint folder")
+    add("--out", required=True, help="a .png")
+    add("--rows", type=whole, help="walks")
+    add("--steps", type=whole, help="pictures per walk")
+    add("--seed", type=int, help="of the end points")
+    add("--label", help="a class, by name or number")
+    add("--checkpoint", help="auto, best or last")
+    add("--device", help="auto, cpu, cuda, mps")
+    given = parse(verb, words)
+    out = Path(given.pop("out"))
+    if out.suffix != ".png":
+        raise UserError(f"--out must end in .png, not '{out.name}'.")
+    from gantlet.media.image import grid, to_displayable, write_image
+
+    model = load(given)
+    walks = model.interpolate(**given)
+    raw = model.to_raw(walks.flatten(0, 1))
+    write_image(out, grid(to_displayable(raw, model.intensity), columns=walks.shape[1]))
+    print(f"Wrote {walks.shape[0]} walks of {walks.shape[1]} pictures to {out}")
+    return 0
+
+
+def apply(words: list[str]) -> int:
+    """gantlet apply"""
+    verb = parser("apply", "RUN INPUT --out OUTPUT.csv", "Apply a model to pictures; the classifier writes a CSV of classes.")
+    verb.add_argument("run", help="a run folder")
+    verb.add_argument("input", help="pictures, in any form `train --data` takes")
+    verb.add_argument("--out", required=True, help="a .csv")
+    verb.add_argument("--checkpoint", help="auto, best or last")
+    verb.add_argument("--device", help="auto, cpu, cuda, mps")
+    given = parse(verb, words)
+    from gantlet.applying import apply_file
+
+    out, source = Path(given.pop("out")), given.pop("input")
+    count = apply_file(load(given), source, out)
+    print(f"Wrote {count:,} rows to {out}")
+    return 0
+
+
+def inspect(words: list[str]) -> int:
+    """gantlet inspect"""
+    verb = parser("inspect", "DATA [--json]", "Say what a data set holds, what is odd, and what training would do with it.")
+    verb.add_argument("source", metavar="DATA", help="anything `train --data` takes")
+    verb.add_argument("--labels", help="a CSV of file,label")
+    verb.add_argument("--resolution", type=resolution, help="as for train")
+    verb.add_argument("--json", action="store_true", help="print JSON")
+    given = parse(verb, words)
+    as_json = given.pop("json", False)
+    from gantlet.data import inspect as look
+
+    found = look(**given)
+    print(json.dumps(found.to_json(), indent=1) if as_json else "\n".join(found.lines()))
+    return 0
+
+
+def report(words: list[str]) -> int:
+    """gantlet report"""
+    verb = parser("report", "RUN", "Write RUN/report.html: sample grids over time, curves, numbers, notes, the command.")
+    verb.add_argument("run", help="a run folder")
+    folder = Path(parse(verb, words)["run"])
+    if not (folder / "run.json").is_file():
+        raise UserError(f"{folder} is not a run folder of Gantlet: it has no run.json.")
+    from gantlet.report import write_report
+
+    print(f"Wrote {write_report(folder)}")
+    return 0
+
+
+def list_recipes(words: list[str]) -> int:
+    """gantlet list"""
+    verb = parser("list", "[--json]", "List all recipes.")
+    verb.add_argument("--json", action="store_true", help="print JSON")
+    as_json = parse(verb, words).get("json", False)
+    from gantlet.recipes import NAMES, catalogue
+    from gantlet.report.show import table
+
+    rows = [(name, catalogue.summary(catalogue.find(name)), catalogue.paper(catalogue.find(name))) for name in NAMES]
+    if as_json:
+        print(json.dumps([{"recipe": name, "summary": text, "paper": source} for name, text, source in rows], indent=1))
+    else:
+        print(table(("recipe", "what it is"), [(name, text) for name, text, _ in rows]))
+        print("\n`gantlet show RECIPE` tells its paper and options.")
+    return 0
+
+
+def show(words: list[str]) -> int:
+    """gantlet show"""
+    verb = parser("show", "RECIPE [--json]", "Show a recipe: its paper, its options, faithful and quick settings.")
+    verb.add_argument("recipe", help="its name")
+    verb.add_argument("--json", action="store_true", help="print JSON")
+    given = parse(verb, words)
+    from gantlet.recipes import catalogue
+    from gantlet.report.show import table
+
+    name = given["recipe"]
+    function = catalogue.find(name)
+    quick = catalogue.quick_settings(name)
+    options = catalogue.parameters(function)
+    if given.get("json"):
+        listing = [{"option": o.name, "default": o.default, "quick": quick.get(o.name), "meaning": o.comment} for o in options]
+        print(json.dumps({"recipe": name, "options": listing}, indent=1, default=str))
+        return 0
+    print(catalogue.description(function))
+    rows = [(o.name, o.default, quick.get(o.name, ""), o.comment) for o in options]
+    print(table(("option", "faithful", "quick", "meaning"), rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

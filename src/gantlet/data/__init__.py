@@ -1,0 +1,20 @@
+"""Data sets: files into arrays and batches, in an order that seed and epoch decide."""
+
+from gantlet.data.images import ImageData, open_images
+from gantlet.data.inspect import Inspection, inspect
+from gantlet.data.intensity import Intensity
+from gantlet.data.known import NAMES
+from gantlet.data.order import Order, balanced_weights
+from gantlet.data.splits import NoSuchSplit
+
+__all__ = [
+    "NAMES",
+    "ImageData",
+    "Inspection",
+    "Intensity",
+    "NoSuchSplit",
+    "Order",
+    "balanced_weights",
+    "inspect",
+    "open_images",
+]

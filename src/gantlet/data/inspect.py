@@ -1,0 +1,240 @@
+"""What a source holds, what is odd about it, and what training would make of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gantlet.data.arrays import Table
+from gantlet.data.files import Entry
+from gantlet.data.images import ImageData
+from gantlet.data.intensity import Intensity
+from gantlet.data.pictures import Progress, check_finite
+from gantlet.data.shape import Pixels, Shape, check_resolution, common_shape
+from gantlet.data.sources import Arrays, Pictures, opened
+from gantlet.data.splits import SPLITS, NoSuchSplit, check_split, choose_split, listing
+from gantlet.errors import UserError
+from gantlet.media.foreign import shown
+from gantlet.media.image import Header, read_header, read_image
+
+IMBALANCE = 5.0  # largest class / smallest class from which it is named
+
+
+@dataclass
+class Inspection:
+    """What was found; `odd` holds plain sentences, the other fields what they rest on."""
+
+    name: str
+    kind: str  # "folder of pictures", "idx files", ...
+    split: str
+    splits: list[str]
+    count: int = 0  # pictures of this split, broken ones included
+    sizes: dict[str, int] = field(default_factory=dict)  # "32x32" (height x width) -> pictures
+    modes: dict[str, int] = field(default_factory=dict)  # "grey, uint8" -> pictures
+    classes: dict[str, int] = field(default_factory=dict)  # class -> pictures
+    duplicates: list[list[str]] = field(default_factory=list)  # groups of pictures with the very same pixels
+    broken: dict[str, str] = field(default_factory=dict)  # file -> what is wrong with it
+    constant: list[str] = field(default_factory=list)  # pictures of one colour
+    values: tuple[float, float] | None = None  # smallest and largest raw value
+    odd: list[str] = field(default_factory=list)
+    training: dict[str, Any] = field(default_factory=dict)  # resolution, channels, num_classes, intensity, count
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain dicts and lists."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """Return a report for people, one plain line each."""
+        parts = f"{self.split} part of {', '.join(self.splits)}" if len(self.splits) > 1 else "one part"
+        out = [f"{self.name}: {self.kind}, {self.count:,} pictures ({parts})"]
+        out.append(f"sizes: {_table(self.sizes)}")
+        out.append(f"kinds: {_table(self.modes)}")
+        if self.values is not None:
+            out.append(f"values: {self.values[0]:g} to {self.values[1]:g}")
+        out.append(f"classes: {_table(self.classes, 12)}" if self.classes else "classes: no labels")
+        out += [f"odd: {sentence}" for sentence in self.odd] or ["odd: nothing"]
+        out += [f"broken: {sentence}" for sentence in self.broken.values()]
+        out += [f"same pixels: {listing(group, 6)}" for group in self.duplicates[:20]]
+        if self.training:
+            side = self.training["resolution"]
+            size = f"{side}x{side}" if isinstance(side, int) else f"{side[0]}x{side[1]}"
+            unit = self.training["intensity"]
+            out.append(
+                f"training sees: {self.training['count']:,} pictures of {size}, channels: {self.training['channels']}, "
+                f"{unit['dtype']} {unit['low']:g} to {unit['high']:g} mapped to -1 to 1"
+            )
+        return out
+
+
+def inspect(
+    source: str | Path,
+    *,
+    split: str = "train",
+    resolution: int | tuple[int, int] | None = None,
+    labels: str | Path | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Inspection:
+    """Look at every picture of one split: what is there, what is odd, what training would do. Writes no cache.
+
+    The arguments are those of `open_images`; broken pictures are listed instead of refused.
+
+    Raises:
+        UserError: as `open_images`, except for broken pictures.
+    """
+    check_split(split)
+    size = check_resolution(resolution)
+    with opened(source, labels, cache, progress) as found:
+        if isinstance(found, Pictures):
+            return _inspect_pictures(found, split, size, progress)
+        return _inspect_arrays(found, split, size)
+
+
+class _Looks:
+    """Gathers what single pictures show: repeats, constant ones, the range of values."""
+
+    def __init__(self) -> None:
+        self.names: dict[bytes, list[str]] = {}
+        self.constant: list[str] = []
+        self.low, self.high = np.inf, -np.inf
+
+    def add(self, name: str, pixels: Pixels) -> None:
+        """Take one picture [H, W, C] into account."""
+        head = f"{pixels.dtype.name}{pixels.shape}".encode()
+        digest = hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).digest()
+        self.names.setdefault(digest, []).append(name)
+        low, high = float(pixels.min()), float(pixels.max())
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        if low == high or (pixels == pixels[:1, :1]).all():
+            self.constant.append(name)
+
+    def into(self, out: Inspection) -> None:
+        """Write the findings."""
+        out.duplicates = [sorted(group) for group in self.names.values() if len(group) > 1]
+        out.constant = sorted(self.constant)
+        out.values = (self.low, self.high) if self.names else None
+
+
+def _inspect_pictures(
+    found: Pictures, split: str, size: tuple[int, int] | None, progress: Progress | None
+) -> Inspection:
+    files, layout = found.files, found.layout
+    part = layout.parts[choose_split(str(files.path), split, layout.parts)]
+    out = Inspection(found.name, found.kind, split, list(layout.parts), len(part.entries))
+    looks, headers = _Looks(), dict[int, Header]()
+    for done, (index, entry, data) in enumerate(files.read_all(enumerate(part.entries)), 1):
+        try:
+            headers[index] = _look(looks, files.shown(entry), entry, data)
+        except UserError as error:
+            out.broken[entry.name] = str(error)
+        if progress is not None:
+            progress(done, len(part.entries))
+    looks.into(out)
+    out.sizes = _tally(f"{header.height}x{header.width}" for header in headers.values())
+    out.modes = _tally(f"{_colour(header.channels)}, {header.dtype} ({header.mode})" for header in headers.values())
+    if part.labels is not None:
+        counts = Counter(part.labels)
+        out.classes = {shown(name): counts[name] for name in layout.classes}
+    if headers:
+        try:
+            shape = common_shape(list(headers.values()), size, shown(files.path))
+        except UserError as error:
+            out.odd.append(str(error))
+        else:
+            out.training = _training(shape, looks, len(headers), len(out.classes))
+    out.odd += [*layout.notes, *_oddities(out)]
+    return out
+
+
+def _look(looks: _Looks, name: str, entry: Entry, data: bytes | UserError) -> Header:
+    if isinstance(data, UserError):
+        raise data
+    header = read_header(data, name)
+    looks.add(entry.name, check_finite(read_image(data, name), name))
+    return header
+
+
+def _training(shape: Shape, looks: _Looks, count: int, num_classes: int) -> dict[str, Any]:
+    scale = 257 if shape.dtype == "uint16" and looks.high < 256 else 1
+    intensity = Intensity.of(np.array([looks.low * scale, looks.high * scale]).astype(shape.dtype))
+    side = shape.height if shape.height == shape.width else [shape.height, shape.width]
+    facts = {"resolution": side, "channels": shape.channels, "num_classes": num_classes}
+    return {**facts, "count": count, "intensity": intensity.to_json()}
+
+
+def _inspect_arrays(found: Arrays, split: str, size: tuple[int, int] | None) -> Inspection:
+    there = [name for name in SPLITS if name == split or _has(found.load, name)]
+    table = found.load(split)
+    pixels = table.pixels
+    count, height, width, channels = pixels.shape
+    out = Inspection(found.name, found.kind, split, there, count)
+    looks = _Looks()
+    for index, picture in enumerate(pixels):
+        looks.add(str(index), picture)
+    looks.into(out)
+    out.sizes = {f"{height}x{width}": count}
+    out.modes = {f"{_colour(channels)}, {pixels.dtype.name}": count}
+    data = ImageData("", split, pixels, table.labels, table.classes, table.intensity or Intensity.of(pixels), "")
+    out.classes = dict(zip(table.classes, data.class_counts()))
+    facts = data.facts()
+    if size is not None:
+        facts["resolution"] = size[0] if size[0] == size[1] else list(size)
+    out.training = {**facts, "count": count, "intensity": data.intensity.to_json()}
+    out.odd = [*found.notes, *_oddities(out)]
+    return out
+
+
+def _has(load: Callable[[str], Table], split: str) -> bool:
+    try:
+        load(split)
+    except NoSuchSplit:
+        return False
+    except UserError:
+        return True
+    return True
+
+
+def _oddities(out: Inspection) -> list[str]:
+    """Return one sentence for each thing that a person should know before training."""
+    odd = []
+    if out.broken:
+        odd.append(f"{len(out.broken):,} of {out.count:,} pictures cannot be read; --skip-broken leaves them out")
+    if len(out.sizes) > 1:
+        odd.append(f"{len(out.sizes):,} different sizes: pictures are cropped at their centre and resized")
+    if len(out.modes) > 1:
+        odd.append("different kinds of pictures: all are brought to the richest, transparency onto black")
+    if out.duplicates:
+        extra = sum(len(group) - 1 for group in out.duplicates)
+        odd.append(f"{extra:,} pictures repeat the pixels of another exactly ({listing(out.duplicates[0], 3)})")
+    if out.constant:
+        odd.append(f"{len(out.constant):,} pictures are of one colour ({listing(out.constant, 3)})")
+    counts = [count for count in out.classes.values() if count]
+    if counts and max(counts) >= IMBALANCE * min(counts):
+        odd.append(f"classes are uneven: the largest has {max(counts):,} pictures, the smallest {min(counts):,}")
+    empty = [name for name, count in out.classes.items() if not count]
+    if empty:
+        odd.append(f"{len(empty):,} classes have no picture here ({listing(empty)})")
+    unit = out.training.get("intensity")
+    if unit and out.values and out.values[1] < unit["low"] + 0.25 * (unit["high"] - unit["low"]):
+        odd.append(f"values reach only {out.values[1]:g} of {unit['high']:g}: pictures will look dark")
+    if 0 < out.count < 100:
+        odd.append(f"only {out.count} pictures: expect a model that memorises")
+    return odd
+
+
+def _colour(channels: int) -> str:
+    return {1: "grey", 3: "RGB", 4: "RGBA"}.get(channels, f"{channels} channels")
+
+
+def _tally(items: Any) -> dict[str, int]:
+    return dict(Counter(items).most_common())
+
+
+def _table(counts: dict[str, int], most: int = 6) -> str:
+    return listing([f"{name}: {count:,}" for name, count in counts.items()], most) or "none"

@@ -1,0 +1,102 @@
+"""Checkpoints: `checkpoints/step-N/`, the newest verified one is where a run goes on.
+
+Each is a folder of safetensors and JSON with a SHA-256 manifest written last; it appears under its name in one rename
+(storage.py). `best.json` names the one with the best metric. No pickle is written or read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gantlet.engine import storage
+from gantlet.engine.state import State, from_files, to_files
+from gantlet.errors import RunFailed
+
+STEP = re.compile(r"step-(\d+)")
+BEST = "best.json"
+
+
+class Checkpoints:
+    """The checkpoints of one run folder: the last `keep` and the best are kept."""
+
+    def __init__(self, folder: Path, model: Mapping[str, Any], keep: int = 2) -> None:
+        self.folder, self.model, self.keep = folder, dict(model), keep
+
+    def path(self, step: int) -> Path:
+        return self.folder / f"step-{step}"
+
+    def steps(self) -> list[int]:
+        """Return the steps that have a folder, newest first; whether they verify is not checked."""
+        if not self.folder.is_dir():
+            return []
+        names = [STEP.fullmatch(entry.name) for entry in self.folder.iterdir() if entry.is_dir()]
+        return sorted((int(name[1]) for name in names if name), reverse=True)
+
+    def save(self, state: State) -> Path:
+        """Save the state, then remove checkpoints that are no longer needed.
+
+        Raises NotFinite for a state with NaN or infinity, RunFailed if the disk does not take it.
+        """
+        files = to_files(state) | {"model.json": json.dumps(self.model, indent=1).encode()}
+        path = self.path(state.counters.step)
+        storage.write_folder(path, files, {"step": state.counters.step, "samples": state.counters.samples})
+        self._prune()
+        return path
+
+    def _prune(self) -> None:
+        best = self.best()
+        for step in self.steps()[self.keep :]:
+            if best is None or step != best["step"]:
+                storage.discard(self.path(step))
+
+    def newest(self, warn: Callable[[str], None]) -> Path | None:
+        """Return the newest checkpoint that verifies, telling of damaged ones passed over.
+
+        Raises RunFailed if there are checkpoints and none verifies: starting anew must be the person's decision.
+        """
+        storage.sweep(self.folder)
+        damaged = []
+        for step in self.steps():
+            try:
+                storage.verify(self.path(step))
+            except storage.Damaged as error:
+                damaged.append(str(error))
+                warn(f"Passing over a damaged checkpoint: {error}.")
+                continue
+            return self.path(step)
+        if damaged:
+            raise RunFailed(
+                f"No checkpoint in {self.folder} is intact ({damaged[0]}); restore one or choose another --out."
+            )
+        return None
+
+    def restore(self, state: State, path: Path) -> None:
+        """Put a verified checkpoint into a state. Raises RunFailed if it was made by another recipe."""
+        files = {name: (path / name).read_bytes() for name in storage.verify(path)["files"]}
+        try:
+            from_files(state, files)
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise RunFailed(f"{path} does not fit this recipe ({reason}).") from error
+
+    def mark_best(self, step: int, metric: str, value: float) -> bool:
+        """Make the checkpoint of `step` the best if its metric is lower than the best so far; tell whether it is."""
+        best = self.best()
+        if best is not None and best["value"] <= value:
+            return False
+        record = {"step": step, "metric": metric, "value": value}
+        storage.replace_file(self.folder / BEST, json.dumps(record).encode())
+        return True
+
+    def best(self) -> dict[str, Any] | None:
+        """Return {"step", "metric", "value"} of the best checkpoint, None if none is marked (or it is gone)."""
+        try:
+            record = json.loads((self.folder / BEST).read_bytes())
+            found = {"step": int(record["step"]), "metric": str(record["metric"]), "value": float(record["value"])}
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return found if self.path(found["step"]).is_dir() else None

@@ -1,0 +1,63 @@
+"""Hooks every run has: checkpoints by the clock, a tick that reads the statistics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gantlet.engine import parallel
+from gantlet.engine.health import Watch
+from gantlet.engine.loop import Training, save
+from gantlet.engine.state import NotFinite
+
+Event = Callable[[str, str], None]  # (event, message)
+
+
+class SaveByClock:
+    """Saves a checkpoint every `run.save_every` seconds."""
+
+    def __init__(self, seconds: float, note: Event) -> None:
+        self._seconds, self._note = seconds, note
+        self._last = time.monotonic()
+
+    def after_step(self, training: Training) -> None:
+        late = time.monotonic() - self._last >= self._seconds
+        if not any(parallel.agree([late], training.device)):
+            return
+        try:
+            save(training)
+        except NotFinite as tensor:  # the guard rolls the run back as soon as the gradient shows it
+            self._note("health", f"Not saved at step {training.counters.step}: {tensor} is not finite.")
+        self._last = time.monotonic()
+
+    def note(self, event: str, message: str) -> None:
+        """Nothing to tell."""
+
+
+class Tick:
+    """Reads the statistics every `seconds`, looks for signs of trouble, hands both to listeners."""
+
+    def __init__(
+        self, listener: Callable[[Training, Mapping[str, Any]], None], watch: Watch, note: Event, seconds: float = 2.0
+    ) -> None:
+        self._listener, self._watch, self._note, self._seconds = listener, watch, note, seconds
+        self._last, self._samples = time.monotonic(), -1
+
+    def after_step(self, training: Training) -> None:
+        now = time.monotonic()
+        first = self._samples < 0
+        if first:
+            self._samples = training.counters.samples - training.batch_size
+        elif now - self._last < self._seconds and training.fraction() < 1:
+            return
+        rate = (training.counters.samples - self._samples) / max(now - self._last, 1e-9)
+        statistics = training.collector.read()
+        self._listener(training, {"samples_per_second": rate, **statistics})
+        for message in self._watch.look(statistics):
+            self._note("health", message)
+        self._last, self._samples = now, training.counters.samples
+
+    def note(self, event: str, message: str) -> None:
+        """Pass an event of the engine on."""
+        self._note(event, message)

@@ -1,0 +1,219 @@
+"""The loop. Read this file second: it is all that happens while training, and it has never heard of a GAN."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from gantlet.engine import average, parallel
+from gantlet.engine.checkpoint import Checkpoints
+from gantlet.engine.health import Diverged, Guard, lr_scale_after
+from gantlet.engine.memory import keep_freed_memory
+from gantlet.engine.precision import choose_device, choose_precision
+from gantlet.engine.progress import Counters, Progress, advance, due
+from gantlet.engine.run import Run
+from gantlet.engine.state import State, create
+from gantlet.engine.stats import Collector
+from gantlet.recipe import Batch, Phase, Recipe
+
+Rows = Callable[[int, int], Batch]  # (start, count) -> that many rows of the endless data order, on the host
+
+
+class Hook(Protocol):
+    """Something that looks on: after each step it may read the state; it must not change it."""
+
+    def after_step(self, training: Training) -> None: ...
+
+    def note(self, event: str, message: str) -> None: ...
+
+
+@dataclass
+class Training:
+    """One run in progress: what hooks see."""
+
+    recipe: Recipe
+    run: Run
+    state: State
+    checkpoints: Checkpoints
+    device: torch.device
+    dtype: torch.dtype
+    batch_size: int
+    collector: Collector
+    stop_requested: bool = False
+    paused: float = 0.0  # seconds that hooks took off the training clock (grids, evaluations)
+
+    @property
+    def counters(self) -> Counters:
+        return self.state.counters
+
+    def fraction(self) -> float:
+        """Return the share of the budget that is used up: 1 ends the run."""
+        run, now = self.run, self.counters
+        budgets = ((run.seconds, now.seconds), (run.samples, now.samples), (run.steps, now.step))
+        return max((used / budget if budget else 1.0 for budget, used in budgets if budget is not None), default=0.0)
+
+
+def prepare(recipe: Recipe, run: Run, model: dict[str, Any], warn: Callable[[str], None]) -> Training:
+    """Build a run's state, or restore it from the newest intact checkpoint: the same command, run again, resumes."""
+    keep_freed_memory()
+    parallel.start(run.device)
+    device = choose_device(run.device)
+    state = create(recipe, device)
+    checkpoints = Checkpoints(run.out / "checkpoints", model, run.keep)
+    newest = checkpoints.newest(warn)
+    if newest is not None:
+        checkpoints.restore(state, newest)
+    batch_size = run.batch_size or recipe.batch_size
+    dtype = choose_precision(run.precision, device)
+    return Training(recipe, run, state, checkpoints, device, dtype, batch_size, Collector())
+
+
+def train(training: Training, rows: Rows, hooks: Sequence[Hook] = ()) -> State:
+    """Train until the budget is used up or a stop is requested; return the final state, which is saved.
+
+    Raises RunFailed if the run keeps diverging or cannot be saved.
+    """
+    if training.counters.step == 0:
+        save(training)  # there is always a state to go back to
+    guard = Guard(training.device)
+    began, before = time.perf_counter(), training.counters.seconds
+    while True:
+        over = [training.fraction() >= 1, training.stop_requested]
+        try:
+            if any(parallel.agree(over, training.device)):
+                guard.check()
+                break
+            iterate(training, rows, guard)
+        except Diverged as where:
+            roll_back(training, str(where), guard, hooks)
+        seconds = before + time.perf_counter() - began - training.paused
+        training.state.counters = advance(training.counters, seconds=seconds)
+        for hook in hooks:
+            hook.after_step(training)
+    save(training)
+    return training.state
+
+
+def iterate(training: Training, rows: Rows, guard: Guard) -> None:
+    """One step: every phase that is due, then the averages and the counters."""
+    recipe, state, size = training.recipe, training.state, training.batch_size
+    progress = Progress(state.counters, training.run.seed, training.device, training.collector)
+    position = state.counters.position
+    first = position
+    for number, phase in enumerate(recipe.phases):
+        if not due(phase, state.counters):
+            continue
+        updates = phase.updates(progress) if callable(phase.updates) else phase.updates
+        for update in range(updates):
+            # The first update of each phase works on the step's batch, further ones each on the next.
+            start = first if update == 0 else position
+            step_phase(training, phase, f"{number}.{update}", rows, start, progress, guard)
+            position = max(position, start + size)
+    for player in recipe.players.values():
+        if player.average_halflife is not None:
+            keep = average.decay(size, player.average_halflife, state.counters.samples)
+            for name in player.networks:
+                average.update(state.nets.averaged.modules[name], state.nets.modules[name], keep)
+    state.counters = advance(
+        state.counters, step=state.counters.step + 1, samples=state.counters.samples + size, position=position
+    )
+
+
+def step_phase(
+    training: Training, phase: Phase, place: str, rows: Rows, start: int, progress: Progress, guard: Guard
+) -> None:
+    """Update one player once. Every other parameter is a constant while this runs.
+
+    Raises Diverged, before anything is changed where looking is free, if the gradient is not finite.
+    """
+    state, player = training.state, training.recipe.players[phase.player]
+    optimizer, parameters = state.optimizers[phase.player], state.trainable.of[phase.player]
+    set_hyperparameters(training, phase.player, progress)
+    optimizer.zero_grad(set_to_none=True)
+    parts = parallel.rows(training.batch_size, training.run.accumulate)
+    with state.trainable.only(phase.player):
+        for offset, size in parts:
+            batch = to_device(rows(start + offset, size), training.device)
+            moment = progress.at(phase.player, place, (offset, size, training.batch_size))
+            torch.manual_seed(moment.network_seed())  # dropout and noise inside networks are keyed like all the rest
+            with autocast(training.device, training.dtype):
+                terms = phase.loss(state.nets, batch, moment)
+            total = sum(term.float() for term in terms.values()) * (phase.every / len(parts))
+            assert isinstance(total, Tensor)
+            total.backward()  # type: ignore[no-untyped-call]
+            for name, term in terms.items():
+                moment.report(name, term)
+    parallel.average_gradients(parameters)
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    training.collector.add(f"{phase.player}/gradient_norm", norm)
+    guard.look(f"{phase.player}'s gradient", norm)
+    if player.clip_norm is not None:
+        torch.nn.utils.clip_grads_with_norm_(parameters, player.clip_norm, norm)
+    optimizer.step()
+    if player.constrain is not None:
+        for network in player.networks.values():
+            player.constrain(network)
+
+
+def set_hyperparameters(training: Training, player: str, progress: Progress) -> None:
+    """Set the optimizer as its own settings, the player's schedule and the guard's factor say."""
+    schedule = training.recipe.players[player].schedule
+    changes = dict(schedule(progress)) if schedule is not None else {}
+    for group, settings in zip(
+        training.state.optimizers[player].param_groups, training.state.settings[player], strict=True
+    ):
+        group.update(settings)
+        group.update(changes)
+        group["lr"] = group["lr"] * training.state.lr_scale
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Return the autocast context of a precision; float32 means off."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """Move a batch to the device."""
+    if device.type == "cpu":
+        return batch
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def save(training: Training) -> None:
+    """Save a checkpoint from process 0; buffers are made equal everywhere first, so that a resumed run is the same run.
+
+    Raises RunFailed if the disk does not take it, NotFinite if the state must not be kept.
+    """
+    parallel.same_everywhere(buffer for module in training.state.nets.modules.values() for buffer in module.buffers())
+    if parallel.rank() == 0:
+        training.checkpoints.save(training.state)
+    parallel.barrier()
+
+
+def roll_back(training: Training, where: str, guard: Guard, hooks: Sequence[Hook]) -> None:
+    """Go back to the last good checkpoint, with new random streams and past the data that was in flight.
+
+    Raises RunFailed when this happens too often (health.py).
+    """
+    guard.forget()
+    training.collector.read()
+    bad = training.counters
+    rollbacks = training.state.rollbacks
+    newest = training.checkpoints.newest(lambda message: None)
+    assert newest is not None, "a run saves a checkpoint before its first step"
+    scale = lr_scale_after(rollbacks, bad.step, training.state.lr_scale, where)
+    training.checkpoints.restore(training.state, newest)
+    good = training.counters
+    training.state.rollbacks = [*rollbacks, bad.step]
+    training.state.lr_scale = scale
+    training.state.counters = advance(good, attempt=bad.attempt + 1, position=bad.position + training.batch_size)
+    message = f"{where} was not finite at step {bad.step}: went back to step {good.step}" + (
+        f" with {scale:g} of the learning rate." if scale < 1 else "."
+    )
+    for hook in hooks:
+        hook.note("rollback", message)

@@ -1,0 +1,151 @@
+"""Files that survive anything: written under a temporary name, fsynced, renamed, named in a SHA-256 manifest."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gantlet.errors import RunFailed
+
+MANIFEST = "manifest.json"
+FORMAT = 1  # of the checkpoint folder; readers refuse newer ones and know older ones
+
+
+class Damaged(Exception):
+    """A checkpoint folder that is incomplete, altered or of an unknown format."""
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the entries of a folder durable (a rename is not, before its folder is synced)."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write and fsync one file."""
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step: readers see the old or the new content, never a part."""
+    temporary = path.with_name(f".tmp-{path.name}-{os.getpid()}")
+    try:
+        write_file(temporary, content)
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return (
+            hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file.read())
+        )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes], about: Mapping[str, Any]) -> None:
+    """Create `folder` with these files and a manifest, all or nothing.
+
+    Raises RunFailed, with the space that is needed and free, when the files cannot be written; what lay there before
+    is untouched then.
+    """
+    temporary = folder.with_name(f".tmp-{folder.name}-{os.getpid()}")
+    needed = sum(map(len, files.values()))
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        for name, content in files.items():
+            write_file(temporary / name, content)
+        listing = {name: {"bytes": len(content), "sha256": _digest(content)} for name, content in files.items()}
+        manifest = {"format": FORMAT, **about, "files": listing}
+        write_file(temporary / MANIFEST, json.dumps(manifest, indent=1).encode())  # last: its presence means complete
+        sync_folder(temporary)
+        if folder.exists():
+            discard(folder)
+        os.rename(temporary, folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        free = shutil.disk_usage(_existing(folder)).free
+        raise RunFailed(
+            f"Could not save {folder} ({error.strerror or error}): it needs {needed / 1e6:.1f} MB and {free / 1e6:.1f} MB "
+            "are free. Earlier checkpoints are untouched; make room and run the same command again to go on."
+        ) from error
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a checkpoint folder after checking every file's size and SHA-256.
+
+    Raises Damaged, naming the file, if anything is missing, altered or of a newer format.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        listing = manifest["files"]
+        version = int(manifest["format"])
+        items = [(str(name), int(entry["bytes"]), str(entry["sha256"])) for name, entry in listing.items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Damaged(f"{folder / MANIFEST} cannot be read ({type(error).__name__})") from error
+    if version > FORMAT:
+        raise Damaged(f"{folder} has format {version}, this Gantlet reads up to {FORMAT}: upgrade gantlet")
+    for name, size, sha256 in items:
+        path = folder / name
+        if Path(name).name != name:
+            raise Damaged(f"{folder / MANIFEST} names a file outside its folder: {name!r}")
+        try:
+            if path.stat().st_size != size or digest(path) != sha256:
+                raise Damaged(f"{path} is not the file that was saved (size or SHA-256 differs)")
+        except OSError as error:
+            raise Damaged(f"{path} cannot be read ({error.strerror})") from error
+    return dict(manifest)
+
+
+def discard(folder: Path) -> None:
+    """Delete a folder so that a kill in the middle leaves no half of it under its name."""
+    trash = folder.with_name(f".trash-{folder.name}-{os.getpid()}")
+    with contextlib.suppress(OSError):
+        os.rename(folder, trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def sweep(parent: Path) -> None:
+    """Remove what killed processes left behind."""
+    for leftover in [*parent.glob(".tmp-*"), *parent.glob(".trash-*")]:
+        pid = leftover.name.rsplit("-", 1)[-1]
+        if not (pid.isdigit() and int(pid) != os.getpid() and _alive(int(pid))):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

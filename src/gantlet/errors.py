@@ -1,0 +1,20 @@
+"""Errors a person can act on: one sentence that says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in what was asked or given; the command line prints it alone and exits with 2."""
+
+
+class RunFailed(Exception):
+    """A run that cannot go on through no mistake in the command (diverged, disk full); exit code 1."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the known name closest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,1 @@
+"""Layers: modules that know nothing of losses, data or training."""

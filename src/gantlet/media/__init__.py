@@ -1,0 +1,1 @@
+"""Files into arrays and arrays into files; see `image` for pictures."""

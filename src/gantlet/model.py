@@ -1,0 +1,234 @@
+"""What a person uses after training: `load(path).sample(16)`. No optimizer, no data, no training code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from gantlet import record as records
+from gantlet.data import Intensity
+from gantlet.draws import SampleDraws
+from gantlet.engine import nets as networks
+from gantlet.engine.checkpoint import Checkpoints
+from gantlet.engine.memory import keep_freed_memory
+from gantlet.engine.precision import choose_device
+from gantlet.engine.storage import Damaged, verify
+from gantlet.errors import UserError
+from gantlet.recipe import Recipe
+from gantlet.recipes import catalogue
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CHECKPOINTS = ("auto", "best", "last")
+
+
+class Model:
+    """A trained recipe: its averaged networks in evaluation mode, and what it needs to know of its data."""
+
+    def __init__(self, recipe: Recipe, nets: networks.Networks, about: Mapping[str, Any], device: torch.device) -> None:
+        self.recipe, self.nets, self.about, self.device = recipe, nets, dict(about), device
+        self.intensity = Intensity.from_json(about["data"]["intensity"])
+        self.classes: tuple[str, ...] = tuple(about["data"]["classes"])
+        for module in nets.modules.values():
+            module.eval().requires_grad_(False)
+
+    @property
+    def conditional(self) -> bool:
+        """Tell whether samples are drawn for a label."""
+        return bool(self.about["arguments"].get("num_classes"))
+
+    @torch.inference_mode()
+    def batches(
+        self, num: int, *, seed: int = 0, label: int | str | Sequence[int] | None = None, first: int = 0,
+        batch_size: int = 256, **options: Any,
+    ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
+        """Yield samples `first` to `first + num` in batches: (pictures [n, C, H, W] in [-1, 1], labels [n] or None).
+
+        Sample i depends on (seed, i) alone. Without `label` a conditional model draws labels as frequent as in its data.
+
+        Raises UserError if the recipe has nothing to sample, the label is unknown or an option does not exist.
+        """
+        if self.recipe.sample is None:
+            raise UserError(f"Recipe '{self.about['recipe']}' is not generative: it has nothing to sample.")
+        if num < 1 or batch_size < 1:
+            raise UserError(f"The number of samples and the batch size must be positive, not {min(num, batch_size)}.")
+        for start in range(first, first + num, batch_size):
+            numbers = range(start, min(start + batch_size, first + num))
+            draws = SampleDraws(seed, numbers, self.device)
+            y = self._labels(draws, label, numbers, first)
+            keywords = dict(options) if y is None else {"label": y, **options}
+            try:
+                pictures = self.recipe.sample(self.nets, draws, **keywords)
+            except TypeError as error:
+                if not options:
+                    raise
+                raise UserError(
+                    f"Recipe '{self.about['recipe']}' cannot sample with {', '.join(options)}: {error}."
+                ) from error
+            yield pictures.float(), y
+
+    def sample(self, num: int = 1, **options: Any) -> Tensor:
+        """Return `num` samples [num, C, H, W], float32 in [-1, 1]; see `batches` for seed, label, first, batch_size."""
+        return torch.cat([pictures for pictures, _ in self.batches(num, **options)])
+
+    def _labels(
+        self, draws: SampleDraws, label: int | str | Sequence[int] | None, numbers: range, first: int
+    ) -> Tensor | None:
+        if not self.conditional:
+            if label is not None:
+                raise UserError(f"Recipe '{self.about['recipe']}' was trained without labels; leave --label out.")
+            return None
+        if label is None:
+            counts = torch.tensor(self.about["data"]["class_counts"], dtype=torch.float64)
+            edges = (counts.cumsum(0) / counts.sum()).float().to(self.device)
+            return torch.bucketize(draws.uniform("label"), edges[:-1], right=True)
+        if isinstance(label, (int, str)):
+            return torch.full((len(numbers),), self.class_number(label), device=self.device)
+        rows = [int(label[number - first]) for number in numbers]
+        for row in set(rows):
+            self.class_number(row)
+        return torch.tensor(rows, device=self.device)
+
+    def class_number(self, label: int | str) -> int:
+        """Return the number of a class given by number or name. Raises UserError if there is no such class."""
+        if isinstance(label, str) and label in self.classes:
+            return self.classes.index(label)
+        try:
+            number = int(label)
+        except ValueError:
+            number = -1
+        if not 0 <= number < int(self.about["arguments"]["num_classes"]):
+            names = ", ".join(self.classes[:12])
+            raise UserError(
+                f"No class is called '{label}'; the model knows {names}{' ...' if len(self.classes) > 12 else ''}."
+            )
+        return number
+
+    @torch.inference_mode()
+    def interpolate(
+        self, rows: int = 8, steps: int = 8, *, seed: int = 0, label: int | str | None = None, **options: Any
+    ) -> Tensor:
+        """Return [rows, steps, C, H, W]: each row goes from sample 2r to sample 2r + 1 along a great circle of z (slerp).
+
+        The label, if any, stays that of the row's first sample.
+        """
+        if self.recipe.sample is None:
+            raise UserError(f"Recipe '{self.about['recipe']}' is not generative: it has nothing to interpolate.")
+        if rows < 1 or steps < 2:
+            raise UserError(f"An interpolation needs at least 1 row and 2 steps, not {rows} and {steps}.")
+        pictures = []
+        for row in range(rows):
+            ends = SampleDraws(seed, [2 * row, 2 * row + 1], self.device)
+            y = self._labels(SampleDraws(seed, [2 * row], self.device), label, range(1), 0)
+            keywords = dict(options) if y is None else {"label": y.expand(steps), **options}
+            pictures.append(self.recipe.sample(self.nets, Between(ends, steps), **keywords).float())
+        return torch.stack(pictures)
+
+    def to_raw(self, pictures: Tensor) -> np.ndarray[Any, Any]:
+        """Return pictures as an array [N, H, W, C] in the type and range of the training data."""
+        return self.intensity.to_raw(pictures)
+
+
+class Between:
+    """Draws on the way between two samples: slerp for normal numbers, a straight line for uniform ones."""
+
+    def __init__(self, ends: SampleDraws, steps: int) -> None:
+        self._ends, self._t = ends, torch.linspace(0, 1, steps)
+
+    def normal(self, stream: str, *shape: int) -> Tensor:
+        """Return [steps, *shape] along the great circle, lengths interpolated as well."""
+        a, b = self._ends.normal(stream, *shape).flatten(1).double()
+        cosine = (a @ b / (a.norm() * b.norm())).clamp(-1, 1)
+        angle = cosine.acos()
+        t = self._t.to(a)[:, None]
+        if angle.sin().abs() < 1e-6:
+            path = (1 - t) * a + t * b
+        else:
+            direction = ((1 - t) * angle).sin() / angle.sin() * (a / a.norm()) + (t * angle).sin() / angle.sin() * (
+                b / b.norm()
+            )
+            path = direction * ((1 - t) * a.norm() + t * b.norm())
+        return path.float().view(-1, *shape)
+
+    def uniform(self, stream: str, *shape: int) -> Tensor:
+        """Return [steps, *shape] along the straight line."""
+        a, b = self._ends.uniform(stream, *shape)
+        t = self._t.to(a).view(-1, *[1] * len(shape))
+        return (1 - t) * a + t * b
+
+
+def load(path: str | Path, *, checkpoint: str = "auto", device: str = "auto") -> Model:
+    """Load a model from a run folder or from one checkpoint folder, after verifying its SHA-256 manifest.
+
+    `checkpoint` is "best" (by the metric measured while training), "last", or "auto": the best if one is marked.
+
+    Raises UserError if there is no model or it is damaged.
+    """
+    keep_freed_memory()
+    folder = choose_checkpoint(Path(path), checkpoint)
+    try:
+        verify(folder)
+    except Damaged as error:
+        raise UserError(f"{error}; choose another checkpoint of the run.") from error
+    about = json.loads((folder / "model.json").read_bytes())
+    where = choose_device(device)
+    recipe = catalogue.build(about["recipe"], about["arguments"])
+    live = networks.build(recipe, where)
+    tensors = read_weights(folder)
+    for name, module in live.averaged.modules.items():
+        module.load_state_dict(tensors[name])
+    return Model(recipe, live.averaged, about, where)
+
+
+def choose_checkpoint(path: Path, which: str = "auto") -> Path:
+    """Return the checkpoint folder meant by a run folder (best or last intact one) or by a checkpoint folder itself."""
+    if which not in CHECKPOINTS:
+        raise UserError(f"Unknown checkpoint '{which}'; choose one of {', '.join(CHECKPOINTS)}.")
+    if (path / "model.json").is_file():
+        return path
+    if not path.is_dir() or records.read(path) is None:
+        raise UserError(f"{path} is not a run folder of Gantlet: it has no run.json. Name the folder given to --out.")
+    checkpoints = Checkpoints(path / "checkpoints", {})
+    best = checkpoints.best()
+    if which == "best" and best is None:
+        raise UserError(
+            f"{path} has no best checkpoint yet: none was evaluated while training; take --checkpoint last."
+        )
+    if best is not None and which in ("auto", "best"):
+        return checkpoints.path(best["step"])
+    for step in checkpoints.steps():
+        try:
+            verify(checkpoints.path(step))
+        except Damaged:
+            continue
+        return checkpoints.path(step)
+    raise UserError(f"{path} has no intact checkpoint; train it first: the same train command starts it.")
+
+
+def read_weights(folder: Path) -> dict[str, dict[str, Tensor]]:
+    """Return the averaged weights of a checkpoint (live ones where no average is kept), by network."""
+    by_network: dict[str, dict[str, Tensor]] = {}
+    averages = load_file(folder / "averages.safetensors")
+    averaged = {key.partition(".")[0] for key in averages}
+    live = {key: value for key, value in load_file(folder / "weights.safetensors").items()}
+    for key, value in {**{k: v for k, v in live.items() if k.partition(".")[0] not in averaged}, **averages}.items():
+        name, _, rest = key.partition(".")
+        by_network.setdefault(name, {})[rest] = value
+    return by_network
+
+
+def newest_weights(path: Path) -> dict[str, dict[str, Tensor]]:
+    """Return the weights to start another run from: those of the best or last checkpoint of `path`."""
+    folder = choose_checkpoint(path)
+    try:
+        verify(folder)
+    except Damaged as error:
+        raise UserError(f"{error}; --init-from needs an intact checkpoint.") from error
+    return read_weights(folder)

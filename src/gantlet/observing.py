@@ -1,0 +1,183 @@
+"""What a run shows while it trains: log, status, sample grids, evaluations, trackers. It reads and never changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gantlet.data import ImageData
+from gantlet.engine.loop import Training
+from gantlet.engine.nets import evaluating
+from gantlet.media.image import grid, to_displayable, write_image
+from gantlet.metrics import Judgement
+from gantlet.model import Model
+from gantlet.recipe import Recipe
+from gantlet.record import Record
+from gantlet.report import RunLog, Status, tensorboard_tracker, wandb_tracker
+from gantlet.report.trackers import Tracker
+
+if TYPE_CHECKING:
+    import numpy as np
+
+GRID = 64  # samples in a grid
+EVALUATED = 2048  # samples of an evaluation while training
+SHARE = 0.05  # of the time that evaluations may take
+
+
+class Observer:
+    """Writes log.jsonl, moves the status line and feeds the trackers."""
+
+    def __init__(self, out: Path, status: Status, record: Record, tensorboard: bool, wandb: bool) -> None:
+        self.out, self.status, self.record = out, status, record
+        self.log = RunLog(out / "log.jsonl")
+        self.evaluations = RunLog(out / "evaluations.jsonl")
+        self.trackers: list[Tracker] = []
+        if tensorboard:
+            self.trackers.append(tensorboard_tracker(out / "tensorboard", warn=status.note))
+        if wandb:
+            self.trackers.append(wandb_tracker(out / "wandb", record.to_json(), warn=status.note))
+        self._training: Training | None = None
+
+    def begin(self, training: Training, resuming: bool) -> None:
+        """Say what starts; on resumption forget what the run will write again."""
+        self._training = training
+        step = training.counters.step
+        self.log.truncate_after(step)
+        self.evaluations.truncate_after(step)
+        facts = self.record.data
+        if self.record.reason and not resuming:
+            self.status.note(f"Chose {self.record.recipe}: {self.record.reason}")
+        self.status.start(f"{self.record.recipe} ({self.record.settings}) on {facts['name']}")
+        if resuming and step:
+            self.note("resume", f"Resumed at step {step} ({training.counters.samples:,} samples).")
+
+    def tick(self, training: Training, statistics: Mapping[str, Any]) -> None:
+        """Write one line of the log and show it."""
+        now = training.counters
+        clock = {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
+        self.log.append({**clock, **statistics})
+        fraction, rate = training.fraction(), float(statistics["samples_per_second"])
+        left = now.seconds / fraction * (1 - fraction) if fraction > 0 else None
+        losses = {name: value for name, value in statistics.items() if name.endswith("/adversarial")}
+        self.status.update(fraction, now.samples, rate, left, losses)
+        for tracker in self.trackers:
+            tracker.scalars(dict(statistics), now.samples)
+
+    def note(self, event: str, message: str) -> None:
+        """Log an event and show it."""
+        now = self._training.counters if self._training is not None else None
+        clock = {} if now is None else {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
+        self.log.append({"event": event, **clock, "message": message})
+        self.status.note(message)
+
+    def picture(self, name: str, array: np.ndarray[Any, Any], samples: int) -> None:
+        for tracker in self.trackers:
+            tracker.image(name, array, samples)
+
+    def finish(self, training: Training) -> None:
+        """Close files and trackers."""
+        self.log.close()
+        self.evaluations.close()
+        for tracker in self.trackers:
+            tracker.close()
+
+
+def write_reals(out: Path, images: ImageData) -> None:
+    """Write reals.png: pictures of the data as training sees them, ten per class side by side when there are classes."""
+    import numpy as np
+
+    if (out / "reals.png").is_file():
+        return
+    chosen = np.linspace(0, len(images) - 1, min(GRID, len(images))).astype(int)
+    write_image(out / "reals.png", grid(to_displayable(images.pixels[chosen], images.intensity)))
+
+
+def live_model(training: Training, record: Record) -> Model:
+    """Return the averaged networks of a run as they are now, to sample from."""
+    recipe: Recipe = training.recipe
+    return Model(
+        recipe, training.state.nets.averaged, {**record.model(), "step": training.counters.step}, training.device
+    )
+
+
+def evaluation_record(judgement: Judgement) -> dict[str, Any]:
+    """Return a judgement as a line of evaluations.jsonl: its numbers, the floor's, the protocol."""
+    stored = judgement.to_json()
+    return {**stored, "numbers": {**stored["values"], "fid_over_floor": stored["fid_over_floor"]}}
+
+
+class SampleGrids:
+    """Draws the same samples every `seconds`: samples/<samples seen>.png."""
+
+    def __init__(self, out: Path, record: Record, seconds: float, observer: Observer) -> None:
+        self._out, self._record, self._seconds, self._observer = out, record, seconds, observer
+        self._last = time.monotonic()
+
+    def after_step(self, training: Training) -> None:
+        if time.monotonic() - self._last >= self._seconds:
+            self.draw(training)
+
+    def draw(self, training: Training) -> None:
+        """Write the grid of this moment; with classes, a column each."""
+        began = time.perf_counter()
+        with evaluating(training.state.nets.averaged):
+            model = live_model(training, self._record)
+            classes = min(int(self._record.arguments.get("num_classes") or 0), 10)
+            labels = [i % classes for i in range(8 * classes)] if classes else None
+            pictures = model.sample(8 * classes or GRID, seed=0, label=labels)
+            raw = model.to_raw(pictures)
+        array = grid(to_displayable(raw, model.intensity), columns=classes or None)
+        write_image(self._out / "samples" / f"{training.counters.samples:09d}.png", array)
+        self._observer.picture("samples", array, training.counters.samples)
+        self._last = time.monotonic()
+        training.paused += time.perf_counter() - began
+
+    def note(self, event: str, message: str) -> None:
+        """Nothing to tell."""
+
+
+class Evaluations:
+    """Judges the averaged networks now and then, at most a twentieth of the time, and marks the best checkpoint."""
+
+    def __init__(self, out: Path, record: Record, images: ImageData, seconds: float, observer: Observer) -> None:
+        self._record, self._images, self._seconds, self._observer = record, images, seconds, observer
+        self._last, self._cost = time.monotonic(), 0.0
+        self._features: Any = None
+        self._previous: Any = None
+
+    def after_step(self, training: Training) -> None:
+        if time.monotonic() - self._last >= max(self._seconds, self._cost / SHARE):
+            self.judge(training)
+
+    def judge(self, training: Training) -> None:
+        """Compute the numbers of this moment; the clock of the training budget stands still meanwhile."""
+        from gantlet import judging
+        from gantlet.engine.loop import save
+
+        began = time.perf_counter()
+        self._observer.status.note("Evaluating ...")
+        if self._features is None:
+            self._features = judging.extractor("auto", self._images, note=self._observer.status.note)
+        first = time.perf_counter()
+        with evaluating(training.state.nets.averaged):
+            model = live_model(training, self._record)
+            judgement = judging.judge_training(model, self._images, self._features, EVALUATED, self._previous)
+        self._previous = judgement
+        now = training.counters
+        clock = {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
+        self._observer.evaluations.append({**clock, **evaluation_record(judgement)})
+        self._observer.note("evaluation", judgement.line())
+        for tracker in self._observer.trackers:
+            numbers = {f"metrics/{name}": value for name, value in judgement.values.items() if isinstance(value, float)}
+            tracker.scalars(numbers, now.samples)
+        if "fid" in judgement.values:
+            save(training)
+            training.checkpoints.mark_best(now.step, "fid", judgement.values["fid"])
+        self._cost = time.perf_counter() - first
+        self._last = time.monotonic()
+        training.paused += time.perf_counter() - began
+
+    def note(self, event: str, message: str) -> None:
+        """Nothing to tell."""

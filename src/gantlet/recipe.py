@@ -1,0 +1,86 @@
+"""Player, Phase, Recipe: the three nouns every method is written in. Read this file first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+Batch = Mapping[str, Tensor]  # "image" [N, C, H, W] in [-1, 1], "label" [N] int64, ...
+Losses = Mapping[str, Tensor]  # named scalars: their sum is minimised, each is logged under "<player>/<name>"
+
+
+class Draws(Protocol):
+    """Random rows for the samples at hand: row i of every draw depends on the key of sample i alone."""
+
+    def normal(self, stream: str, *shape: int) -> Tensor:
+        """Return standard normal numbers [n, *shape]."""
+        ...
+
+    def uniform(self, stream: str, *shape: int) -> Tensor:
+        """Return numbers [n, *shape] uniform in [0, 1)."""
+        ...
+
+
+class Progress(Draws, Protocol):
+    """Where the run stands, what it draws, and what a loss wants to have on record."""
+
+    @property
+    def step(self) -> int:
+        """Iterations of the loop finished so far."""
+        ...
+
+    @property
+    def samples(self) -> int:
+        """Samples of data seen so far: the clock of every schedule."""
+        ...
+
+    def report(self, name: str, value: Tensor) -> None:
+        """Log the mean of `value` under "<player>/<name>" without waiting for the device."""
+        ...
+
+
+class Nets(Protocol):
+    """All networks and helpers of a recipe by name: `nets.G(z)`; `nets.averaged.G` is the moving average."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """A group of networks that one optimizer updates together."""
+
+    networks: Mapping[str, nn.Module]
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
+    average_halflife: int | None = None  # half-life of the moving average of the weights, in samples; None keeps none
+    constrain: Callable[[nn.Module], None] | None = None  # applied to each network after each update
+    schedule: Callable[[Progress], Mapping[str, Any]] | None = None  # optimizer settings ("lr", "betas") over time
+    clip_norm: float | None = None  # largest global norm of the player's gradient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One update of one player on one loss, at certain times."""
+
+    player: str
+    loss: Callable[[Nets, Batch, Progress], Losses]
+    every: int = 1  # lazy regularisation: run on every n-th step, with gradients n times larger
+    updates: int | Callable[[Progress], int] = 1  # consecutive updates, each on its own batch (n_critic)
+    start: int = 0  # in samples seen: pre-training and warm-up stages are just phases
+    stop: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that defines a method, and nothing about how it is run."""
+
+    players: Mapping[str, Player]
+    phases: tuple[Phase, ...]  # executed in this order
+    batch_size: int = 64  # the batch that the numbers of the recipe were chosen for, over all processes
+    sample: Callable[..., Tensor] | None = None  # sample(nets, draws, label=None, **options): new samples
+    apply: Callable[..., Tensor] | None = None  # apply(nets, inputs, **options): translate, restore, classify, encode
+    helpers: Mapping[str, nn.Module] = field(default_factory=dict)  # frozen networks, or modules with state in buffers
+    signs: tuple[Callable[[Mapping[str, float]], str | None], ...] = ()  # statistics -> trouble in plain words

@@ -1,0 +1,166 @@
+"""Finding recipes by name, and reading what their arguments are: name, type, default and the comment beside it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import io
+import tokenize
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gantlet.errors import UserError, suggest
+from gantlet.recipe import Recipe
+from gantlet.recipes import NAMES
+
+FACTS = ("channels", "resolution", "num_classes")  # arguments that the data answers
+
+RecipeFunction = Callable[..., Recipe]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One argument of a recipe: its default, the text of its annotation and the comment that explains it."""
+
+    name: str
+    default: Any
+    annotation: str
+    comment: str
+
+
+def find(name: str) -> RecipeFunction:
+    """Return the recipe function called `name`: one of ours, or any importable `package.module:function`.
+
+    Raises UserError for a name that is not known or cannot be imported.
+    """
+    if ":" in name:
+        module_name, _, attribute = name.partition(":")
+        try:
+            function = getattr(importlib.import_module(module_name), attribute)
+        except (ImportError, AttributeError) as error:
+            raise UserError(f"Cannot import the recipe '{name}': {error}.") from error
+        if not callable(function):
+            raise UserError(f"'{name}' is not a function that returns a Recipe.")
+        return function  # type: ignore[no-any-return]
+    if name not in NAMES:
+        raise UserError(f"No recipe is called '{name}'.{suggest(name, NAMES)} `gantlet list` shows all.")
+    return getattr(importlib.import_module(NAMES[name]), name)  # type: ignore[no-any-return]
+
+
+def quick_settings(name: str) -> dict[str, Any]:
+    """Return the keyword arguments of a recipe's quick CPU settings; empty if it has none."""
+    module = inspect.getmodule(find(name))
+    return dict(getattr(module, "QUICK", {}).get(name.rpartition(":")[2], {}))
+
+
+def tiny_settings(name: str) -> dict[str, Any]:
+    """Return the keyword arguments of a recipe's smallest honest size, as far as it has those arguments."""
+    function = find(name)
+    known = {parameter.name for parameter in parameters(function)}
+    return {key: value for key, value in inspect.getmodule(function).TINY.items() if key in known}  # type: ignore[union-attr]
+
+
+def parameters(function: RecipeFunction) -> list[Parameter]:
+    """Return a recipe's arguments in order, each with the comment that stands beside it in the source."""
+    comments = _comments(function)
+    found = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        annotation = parameter.annotation if isinstance(parameter.annotation, str) else str(parameter.annotation)
+        found.append(Parameter(name, parameter.default, annotation, comments.get(name, "")))
+    return found
+
+
+def _comments(function: RecipeFunction) -> dict[str, str]:
+    """Return the trailing comment of each line of a signature, by the first name on that line."""
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError):
+        return {}
+    comments, first = {}, ""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NAME and not first:
+            first = token.string
+        elif token.type == tokenize.COMMENT and first:
+            comments[first] = token.string.lstrip("# ")
+        elif token.type in (tokenize.NL, tokenize.NEWLINE):
+            first = ""
+        if token.type == tokenize.OP and token.string == "->":
+            break
+    return comments
+
+
+def summary(function: RecipeFunction) -> str:
+    """Return the first line of a recipe's docstring."""
+    return (inspect.getdoc(function) or "").split("\n")[0]
+
+
+def paper(function: RecipeFunction) -> str:
+    """Return the first line of the docstring of a recipe's module: the paper."""
+    return (inspect.getdoc(inspect.getmodule(function)) or "").split("\n")[0]
+
+
+def description(function: RecipeFunction) -> str:
+    """Return the docstrings of a recipe's module and of the recipe itself."""
+    return f"{inspect.getdoc(inspect.getmodule(function))}\n\n{inspect.getdoc(function)}\n"
+
+
+def convert(recipe: str, parameter: Parameter, text: str) -> Any:
+    """Read an option's value from text by the type its signature states.
+
+    Raises UserError, naming the option and the type, if the text is none.
+    """
+    kinds = parameter.annotation
+    try:
+        if text.lower() == "none" and "None" in kinds:
+            return None
+        if "Sequence" in kinds and "x" in text:
+            return [int(part) for part in text.split("x")]
+        if "bool" in kinds:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        if "int" in kinds:
+            number = float(text)
+            if number != int(number):
+                raise ValueError(text)
+            return int(number)
+        return float(text) if "float" in kinds else text
+    except (ValueError, KeyError, OverflowError) as error:
+        name = parameter.name.replace("_", "-")
+        raise UserError(f"--{name} of recipe '{recipe}' takes {kinds}, not '{text}' ({parameter.comment}).") from error
+
+
+def resolve(name: str, facts: Mapping[str, Any], quick: bool, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all keyword arguments of a recipe: its defaults, quick settings, facts of the data, options, in that order.
+
+    Raises UserError for an unknown option (with a suggestion) and for a recipe that needs labels the data does not have.
+    """
+    known = {parameter.name: parameter for parameter in parameters(find(name))}
+    for option in options:
+        if option not in known:
+            raise UserError(
+                f"Recipe '{name}' has no option '{option}'.{suggest(option, known)} `gantlet show {name}` lists its options."
+            )
+    resolved = {
+        key: parameter.default for key, parameter in known.items() if parameter.default is not inspect.Parameter.empty
+    }
+    resolved.update(quick_settings(name) if quick else {})
+    if "num_classes" in known and known["num_classes"].default != 0 and not facts.get("num_classes"):
+        raise UserError(
+            f"Recipe '{name}' needs labels and the data has none: put the pictures into one folder per class, give "
+            "--labels labels.csv, or choose an unconditional recipe such as dcgan."
+        )
+    resolved.update({key: value for key, value in facts.items() if key in known})
+    resolved.update(options)
+    return resolved
+
+
+def build(name: str, arguments: Mapping[str, Any]) -> Recipe:
+    """Build a recipe from its name and keyword arguments.
+
+    Raises UserError, naming the recipe, if it refuses them.
+    """
+    try:
+        return find(name)(**arguments)
+    except (TypeError, ValueError, AssertionError, RuntimeError, ZeroDivisionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"Recipe '{name}' does not accept these settings: {reason}.") from error

@@ -1,0 +1,35 @@
+"""Which recipe suits the data and the machine when none is named, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gantlet.layers.grid import height_width
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe's name, whether its quick settings are used, and the reason in one sentence."""
+
+    recipe: str
+    quick: bool
+    reason: str
+
+
+def choose(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
+    """Choose a recipe from the facts of the data (channels, resolution, num_classes), its size and the hardware."""
+    height, width = height_width(facts["resolution"])
+    classes = int(facts.get("num_classes") or 0)
+    what = f"{count:,} pictures of {width}x{height}x{facts['channels']}, " + (
+        f"{classes} classes" if classes else "no labels"
+    )
+    how = "conditioned on the labels through a projection" if classes else "unconditional"
+    if on_gpu:
+        return Choice(
+            "sngan", False, f"{what}, on a GPU: residual networks with spectral norm, {how}, at the published size."
+        )
+    return Choice(
+        "sngan_cnn", True, f"{what}, on a CPU: small convolutional networks with spectral norm, {how}, quick settings."
+    )

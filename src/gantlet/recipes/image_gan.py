@@ -1,0 +1,148 @@
+"""The paragraph that two-player image GANs share, from DCGAN on.
+
+A method that needs a third special case here spells its own losses out instead (see acgan.py): add a function, not a flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gantlet.layers.spectral_norm import power_iteration
+from gantlet.losses.adversarial import AdversarialLoss
+from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe
+from gantlet.recipes.optimizers import MakeOptimizer
+from gantlet.recipes.signs import IMAGE_GAN
+
+Latent = Callable[[Draws, int], Tensor]
+Judge = Callable[[nn.Module, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+Penalty = Callable[
+    [Callable[[Tensor], Tensor], Tensor, Tensor, Progress], Tensor
+]  # (critic, real, fake, progress) -> [N]
+
+
+def normal(draws: Draws, latent_dim: int) -> Tensor:
+    """Return z [n, latent_dim] from the standard normal distribution."""
+    return draws.normal("z", latent_dim)
+
+
+def uniform(draws: Draws, latent_dim: int) -> Tensor:
+    """Return z [n, latent_dim] uniform in [-1, 1)."""
+    return draws.uniform("z", latent_dim) * 2 - 1
+
+
+def together(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Judge real and fake in one pass, [N] logits each: the same numbers, fewer and larger operations.
+
+    Not for a D with batch norm: a mixed batch shares its statistics and plays another game.
+    """
+    logits: Tensor = D(torch.cat([real, fake]), None if y is None else torch.cat([y, y]))
+    real_logits, fake_logits = logits.chunk(2)
+    return real_logits, fake_logits
+
+
+def apart(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Judge real and fake in a pass each, [N] logits each, as DCGAN's batch norm in D needs it."""
+    return D(real, y), D(fake, y)
+
+
+def diversity(real: Tensor, fake: Tensor) -> Tensor:
+    """Return how much fakes of a batch differ, relative to reals: near 1 is healthy, near 0 is collapse."""
+    with torch.no_grad():
+        return fake.float().std(0).mean() / real.float().std(0).mean().clamp_min(1e-6)
+
+
+def report_game(progress: Progress, real_logits: Tensor, fake_logits: Tensor, boundary: float = 0.0) -> None:
+    """Report D's logits, its accuracy against `boundary` and how far its logits vary."""
+    with torch.no_grad():
+        progress.report("real_logits", real_logits)
+        progress.report("fake_logits", fake_logits)
+        right = (real_logits > boundary).float().mean() + (fake_logits <= boundary).float().mean()
+        progress.report("accuracy", right / 2)
+        progress.report("logit_spread", torch.cat([real_logits, fake_logits]).float().std())
+
+
+def image_gan(
+    *,
+    G: nn.Module,  # (z, y) -> pictures [N, C, H, W] in [-1, 1]
+    D: nn.Module,  # (x, y) -> logits [N]
+    loss: AdversarialLoss,
+    latent_dim: int,
+    g_optimizer: MakeOptimizer,
+    d_optimizer: MakeOptimizer,
+    batch_size: int,
+    latent: Latent = normal,
+    judge: Judge = together,
+    penalty: Penalty | None = None,  # added to D's loss, its weight included
+    d_updates: int | Callable[[Progress], int] = 1,
+    fakes_per_real: int = 1,  # G's batch as a multiple of D's
+    average_halflife: int | None = None,
+    constrain: Callable[[nn.Module], None] = power_iteration,  # of D; leaves networks without spectral norm alone
+    g_schedule: Callable[[Progress], Mapping[str, Any]] | None = None,
+    d_schedule: Callable[[Progress], Mapping[str, Any]] | None = None,
+    boundary: float = 0.0,  # logit between real and fake, for the statistics only
+) -> Recipe:
+    """Return the recipe of a generator and a discriminator in turn, D first, each phase with its own fakes."""
+
+    def discriminator_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
+        real, y = batch["image"], batch.get("label")
+        fake = nets.G(latent(progress, latent_dim), y)
+        real_logits, fake_logits = judge(nets.D, real, fake, y)
+        report_game(progress, real_logits, fake_logits, boundary)
+        terms = {"adversarial": loss.discriminator(real_logits, fake_logits).mean()}
+        if penalty is not None:
+            terms["penalty"] = penalty(lambda x: nets.D(x, y), real, fake, progress).mean()
+        return terms
+
+    def generator_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
+        real, y = batch["image"], batch.get("label")
+        if fakes_per_real > 1:
+            z = torch.cat([latent(_Stream(progress, i), latent_dim) for i in range(fakes_per_real)])
+            y = None if y is None else y.repeat(fakes_per_real)
+        else:
+            z = latent(progress, latent_dim)
+        fake = nets.G(z, y)
+        fake_logits = nets.D(fake, y)
+        real_logits = nets.D(real, batch.get("label")) if loss.relativistic else fake_logits
+        progress.report("diversity", diversity(real, fake))
+        return {"adversarial": loss.generator(real_logits, fake_logits).mean()}
+
+    def sample(nets: Nets, draws: Draws, label: Tensor | None = None) -> Tensor:
+        pictures: Tensor = nets.G(latent(draws, latent_dim), label)
+        return pictures
+
+    return Recipe(
+        players={
+            "G": Player(
+                networks={"G": G},
+                optimizer=g_optimizer,
+                average_halflife=average_halflife,
+                schedule=g_schedule,
+                constrain=power_iteration,
+            ),
+            "D": Player(networks={"D": D}, optimizer=d_optimizer, constrain=constrain, schedule=d_schedule),
+        },
+        phases=(
+            Phase(player="D", loss=discriminator_loss, updates=d_updates),
+            Phase(player="G", loss=generator_loss),
+        ),
+        batch_size=batch_size,
+        sample=sample,
+        signs=IMAGE_GAN,
+    )
+
+
+class _Stream:
+    """The same draws under other stream names."""
+
+    def __init__(self, draws: Draws, number: int) -> None:
+        self._draws, self._number = draws, number
+
+    def normal(self, stream: str, *shape: int) -> Tensor:
+        return self._draws.normal(f"{stream}{self._number}", *shape)
+
+    def uniform(self, stream: str, *shape: int) -> Tensor:
+        return self._draws.uniform(f"{stream}{self._number}", *shape)

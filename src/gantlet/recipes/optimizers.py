@@ -1,0 +1,47 @@
+"""Optimizers as recipes write them: functions of the parameters, fused where torch can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from torch import nn
+from torch.optim import SGD, Adam, Optimizer, RMSprop
+
+from gantlet.recipe import Progress
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+def adam(lr: float, betas: tuple[float, float]) -> MakeOptimizer:
+    """Return Adam (Kingma 2015). Betas are made floats: torch refuses (0, 0.9)."""
+
+    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
+        return Adam(list(parameters), lr=float(lr), betas=(float(betas[0]), float(betas[1])), fused=True)
+
+    return make
+
+
+def rmsprop(lr: float) -> MakeOptimizer:
+    """Return RMSprop with torch's defaults, the optimizer of WGAN."""
+
+    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
+        return RMSprop(list(parameters), lr=float(lr))
+
+    return make
+
+
+def sgd(lr: float, momentum: float) -> MakeOptimizer:
+    """Return SGD with momentum, the optimizer of 2014."""
+
+    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
+        return SGD(list(parameters), lr=float(lr), momentum=float(momentum), fused=True)
+
+    return make
+
+
+def linear_decay(lr: float, samples: int | None) -> Callable[[Progress], Mapping[str, Any]] | None:
+    """Return a schedule that takes the learning rate from `lr` to 0 after `samples`; None for no decay."""
+    if samples is None:
+        return None
+    return lambda progress: {"lr": lr * max(0.0, 1.0 - progress.samples / samples)}

@@ -1,0 +1,273 @@
+"""`gantlet.train`: data, recipe and run folder brought together around the engine."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gantlet import record as records
+from gantlet.data import ImageData, Order, balanced_weights, open_images
+from gantlet.engine import loop, parallel
+from gantlet.engine.health import Watch
+from gantlet.engine.hooks import SaveByClock, Tick
+from gantlet.engine.precision import choose_device, choose_precision, describe
+from gantlet.engine.run import Run
+from gantlet.engine.storage import replace_file
+from gantlet.errors import UserError
+from gantlet.model import Model, load
+from gantlet.observing import Evaluations, Observer, SampleGrids, write_reals
+from gantlet.recipes import catalogue
+from gantlet.recipes.choose import choose
+from gantlet.report import choose_status, write_report
+
+
+def train(
+    recipe: str | None = None,
+    *,
+    data: str | Path,
+    out: str | Path,
+    seconds: float | None = None,
+    samples: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    quick: bool | None = None,
+    resolution: int | tuple[int, int] | None = None,
+    labels: str | Path | None = None,
+    unconditional: bool = False,
+    balance: float = 0.0,
+    skip_broken: bool = False,
+    batch_size: int | None = None,
+    accumulate: int = 1,
+    device: str = "auto",
+    precision: str = "auto",
+    init_from: str | Path | None = None,
+    save_every: float = 60.0,
+    sample_every: float = 30.0,
+    evaluate_every: float = 60.0,
+    tensorboard: bool = False,
+    wandb: bool = False,
+    quiet: bool = False,
+    **options: Any,
+) -> Model:
+    """Train a recipe on data and return the model; the same call, made again, resumes the run in `out`.
+
+    `recipe` is a name of `gantlet.recipes.NAMES` or "module:function"; None lets the data and the hardware choose. Budgets
+    (`seconds` of training, `samples` of data, `steps`) end the run, whichever comes first. `options` are the recipe's own.
+    `balance` is alpha of class-balanced sampling: 0 takes classes as they come, 1 makes them equally likely.
+
+    Raises UserError for mistakes in the arguments or the data, RunFailed if the run diverges or cannot be saved.
+    """
+    out = Path(out)
+    budget = Run(
+        out=out, seed=seed, batch_size=batch_size, accumulate=accumulate, seconds=seconds, samples=samples, steps=steps,
+        device=device, precision=precision, save_every=save_every,
+    )  # fmt: skip
+    check_budget(budget)
+    images = open_images(data, resolution=resolution, labels=labels, skip_broken=skip_broken)
+    if unconditional:
+        images = replace(images, labels=None, classes=())
+    session = Session(recipe, quick, images, str(data), balance, budget, init_from, options)
+    return session.run(sample_every, evaluate_every, tensorboard, wandb, quiet)
+
+
+def check_budget(run: Run) -> None:
+    """Raise UserError unless there is a positive budget and batch."""
+    for name in ("seconds", "samples", "steps", "batch_size", "accumulate", "save_every"):
+        value = getattr(run, name)
+        if value is not None and not value > 0:
+            raise UserError(f"--{name.replace('_', '-')} must be positive, not {value}.")
+    if run.seconds is None and run.samples is None and run.steps is None:
+        raise UserError("Say how long to train: --seconds S, --samples N or --steps N.")
+
+
+class Session:
+    """One call of `train`: everything resolved, then run."""
+
+    def __init__(
+        self,
+        recipe: str | None,
+        quick: bool | None,
+        images: ImageData,
+        source: str,
+        balance: float,
+        run: Run,
+        init_from: str | Path | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        parallel.start(run.device)
+        self.images, self.options = images, run
+        device = choose_device(run.device)
+        precision = choose_precision(run.precision, device)
+        facts = images.facts()
+        reason = ""
+        if recipe is None:
+            choice = choose(facts, len(images), device.type != "cpu")
+            recipe, reason = choice.recipe, choice.reason
+            quick = choice.quick if quick is None else quick
+        arguments = catalogue.resolve(recipe, facts, bool(quick), options)
+        torch.manual_seed(seed_of_weights(run.seed))
+        self.recipe = catalogue.build(recipe, arguments)
+        self.order = Order(len(images), run.seed, balanced_weights(images.labels, balance) if balance else None)
+        self.record = records.Record(
+            recipe=recipe,
+            arguments=arguments,
+            settings="own" if ":" in recipe else ("quick" if quick else "faithful"),
+            reason=reason,
+            data=describe_data(images, source, balance),
+            seed=run.seed,
+            batch_size=run.batch_size or self.recipe.batch_size,
+            accumulate=run.accumulate,
+            precision="bf16" if precision == torch.bfloat16 else "fp32",
+            init_from=None if init_from is None else str(init_from),
+            run={"seconds": run.seconds, "samples": run.samples, "steps": run.steps, "save_every": run.save_every},
+            command=records.command_line(),
+            device=describe(device),
+        )
+
+    def run(self, sample_every: float, evaluate_every: float, tensorboard: bool, wandb: bool, quiet: bool) -> Model:
+        out, chief = self.options.out, parallel.rank() == 0
+        status = choose_status(quiet or not chief)
+        resuming = self.claim(out)
+        training = loop.prepare(self.recipe, self.options, self.record.model(), status.note)
+        if self.record.init_from is not None and training.counters.step == 0:
+            initialise(training, Path(self.record.init_from))
+        observer = Observer(out, status, self.record, tensorboard, wandb) if chief else None
+        note = observer.note if observer is not None else (lambda event, message: None)
+        hooks: list[loop.Hook] = [SaveByClock(self.options.save_every, note)]
+        if observer is not None:
+            write_reals(out, self.images)
+            observer.begin(training, resuming)
+            hooks.append(Tick(observer.tick, Watch(self.recipe.signs), note))
+            if self.recipe.sample is not None:
+                hooks.append(SampleGrids(out, self.record, sample_every, observer))
+                if evaluate_every > 0:
+                    hooks.append(Evaluations(out, self.record, self.images, evaluate_every, observer))
+        before = training.counters.step
+        generator_state = torch.get_rng_state()
+        try:
+            with stopping_on_signals(training) as signals:
+                loop.train(training, self.rows, hooks)
+        finally:
+            torch.set_rng_state(generator_state)
+            if observer is not None:
+                observer.finish(training)
+            status.stop()
+        if chief:
+            for hook in hooks:
+                if isinstance(hook, SampleGrids) and training.counters.step > before:
+                    hook.draw(training)
+            write_report(out)
+        parallel.barrier()
+        if signals:
+            raise Interrupted(signals[0], out)
+        return load(out)
+
+    def claim(self, out: Path) -> bool:
+        """Write run.json into a new run folder, or check that an old one is this very run; tell whether it resumes.
+
+        Raises UserError, naming the differences, if the folder holds another run or other files.
+        """
+        new = self.record.to_json()
+        old = records.read(out)
+        if old is None:
+            if parallel.rank() == 0:
+                if out.exists() and (not out.is_dir() or any(entry.name[0] != "." for entry in out.iterdir())):
+                    raise UserError(f"{out} exists and is not a run of Gantlet; choose another --out.")
+                try:
+                    out.mkdir(parents=True, exist_ok=True)
+                    replace_file(out / records.NAME, json.dumps(new, indent=1).encode())
+                except OSError as error:
+                    raise UserError(f"Cannot write to {out} ({error.strerror}); choose another --out.") from error
+            return False
+        changed = records.differences(old, json.loads(json.dumps(new)))
+        if changed:
+            raise UserError(
+                f"{out} holds another run ({'; '.join(changed[:3])}{' ...' if len(changed) > 3 else ''}); "
+                "repeat its command to resume it, choose another --out, or start from its weights with --init-from."
+            )
+        return True
+
+    def rows(self, start: int, count: int) -> dict[str, torch.Tensor]:
+        return self.images.batch(self.order.indices(start, count))
+
+
+def seed_of_weights(seed: int) -> int:
+    """Return the seed of the initial weights."""
+    from gantlet.draws import key
+
+    return key(seed, "weights")
+
+
+def describe_data(images: ImageData, source: str, balance: float) -> dict[str, Any]:
+    """Return what a record keeps of the data."""
+    return {
+        "name": images.name,
+        "source": source,
+        "split": images.split,
+        "count": len(images),
+        "facts": images.facts(),
+        "classes": list(images.classes),
+        "class_counts": images.class_counts(),
+        "intensity": images.intensity.to_json(),
+        "fingerprint": images.fingerprint,
+        "balance": balance,
+    }
+
+
+def initialise(training: loop.Training, source: Path) -> None:
+    """Start from the weights of another run (transfer), not from its counters or optimizers: this is no resumption.
+
+    Raises UserError if its networks have other shapes.
+    """
+    from gantlet.model import newest_weights
+
+    for name, tensors in newest_weights(source).items():
+        module = training.state.nets.modules.get(name)
+        if module is None:
+            continue
+        for target in (module, training.state.nets.averaged.modules[name]):
+            try:
+                target.load_state_dict(tensors)
+            except RuntimeError as error:
+                reason = str(error).splitlines()[-1].strip()
+                raise UserError(f"--init-from {source} does not fit this recipe's '{name}': {reason}") from error
+    for module in training.state.nets.averaged.modules.values():
+        module.eval()
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM arrived; the run was saved and the same command goes on with it."""
+
+    def __init__(self, number: int, out: Path) -> None:
+        super().__init__(f"Stopped and saved in {out}; the same command goes on from here.")
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def stopping_on_signals(training: loop.Training) -> Iterator[list[int]]:
+    """Turn the first Ctrl-C or SIGTERM into a request to stop and save; a second one stops at once."""
+    received: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        training.stop_requested = True
+
+    try:
+        previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread: signals are somebody else's
+        yield received
+        return
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
