@@ -16,7 +16,7 @@ from gantlet.model import Model
 
 
 def apply_file(model: Model, source: str | Path, out: Path) -> int:
-    """Apply a classifier to every picture of `source` and write a CSV of number, class and probability; return the count.
+    """Apply a classifier to every picture of `source`, write a CSV of number, class and probability, return the count.
 
     Raises UserError if the recipe applies to nothing or `out` is not a .csv.
     """
@@ -28,7 +28,9 @@ def apply_file(model: Model, source: str | Path, out: Path) -> int:
     size = facts["resolution"]
     images = open_images(source, resolution=size if isinstance(size, int) else (int(size[0]), int(size[1])))
     if images.pixels.shape[3] != facts["channels"]:
-        raise UserError(f"{source} has {images.pixels.shape[3]} channels, the model was trained on {facts['channels']}.")
+        raise UserError(
+            f"{source} has {images.pixels.shape[3]} channels, the model was trained on {facts['channels']}."
+        )
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["number", "class", "probability"])

@@ -105,7 +105,9 @@ def parse(verb: Parser, words: list[str]) -> dict[str, Any]:
     known, rest = verb.parse_known_args(words)
     if rest:
         options = [name for action in verb._actions for name in action.option_strings]
-        raise UserError(f"Unknown argument '{rest[0]}'.{suggest(rest[0].split('=')[0], options)} `{verb.prog} --help` explains.")
+        raise UserError(
+            f"Unknown argument '{rest[0]}'.{suggest(rest[0].split('=')[0], options)} `{verb.prog} --help` explains."
+        )
     return vars(known)
 
 
@@ -166,30 +168,41 @@ def train(words: list[str]) -> int:
     return 0
 
 
-def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dict[str, Any]]:
-    """Take the recipe's own --name value pairs out of the words: their names and types come from its signature."""
-    recipe = next((word for i, word in enumerate(words) if not word.startswith("-") and (i == 0)), None)
-    own = {name for action in verb._actions for name in action.option_strings}
-    if recipe is None or all(word.split("=")[0] in own for word in words if word.startswith("--")):
-        return words, {}
-    from gantlet.recipes import catalogue
+def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Take the recipe's own `--name value` pairs out of the words; their types are read from its signature later.
 
-    known = {parameter.name: parameter for parameter in catalogue.parameters(catalogue.find(recipe))}
-    rest, options, index = [], {}, 0
-    while index < len(words):
-        name, _, value = words[index].removeprefix("--").partition("=")
-        key = name.replace("-", "_")
-        if not words[index].startswith("--") or f"--{name}" in own or key not in known:
-            rest.append(words[index])
+    Raises UserError, with a suggestion, for an option that neither the verb nor the named recipe has.
+    """
+    own = {name: action.nargs != 0 for action in verb._actions for name in action.option_strings}
+    rest: list[str] = []
+    options: dict[str, str] = {}
+    recipe = None
+    queue = list(words)
+    while queue:
+        word = queue.pop(0)
+        name, equals, value = word.partition("=")
+        if not word.startswith("--"):
+            recipe = recipe if word.startswith("-") else recipe or word
+            rest.append(word)
+        elif name in own:
+            rest.append(word)
+            if own[name] and not equals and queue:
+                rest.append(queue.pop(0))
         else:
-            if "=" not in words[index]:
-                index += 1
-                if index >= len(words):
-                    raise UserError(f"Option --{name} of recipe '{recipe}' needs a value: {known[key].comment}.")
-                value = words[index]
-            options[key] = catalogue.convert(recipe, known[key], value)
-        index += 1
-    return rest, options
+            if not equals and not queue:
+                raise UserError(f"Option {name} needs a value.{suggest(name, own)}")
+            options[name] = value if equals else queue.pop(0)
+    if options and recipe is not None:
+        from gantlet.recipes import catalogue
+
+        known = [f"--{p.name.replace('_', '-')}" for p in catalogue.parameters(catalogue.find(recipe))]
+        for name in options:
+            if name.replace("_", "-") not in known:
+                hint = suggest(name, [*known, *own])
+                raise UserError(
+                    f"Neither train nor {recipe} has an option {name}.{hint} `gantlet show {recipe}` lists them."
+                )
+    return rest, {name[2:].replace("-", "_"): value for name, value in options.items()}
 
 
 def whole(text: str) -> int:
@@ -229,9 +242,10 @@ def sample(words: list[str]) -> int:
     out = Path(given.pop("out"))
     import numpy as np
 
-    from gantlet.media.image import check_out, write_samples
+    from gantlet.media.image import write_samples
 
-    check_out(out)
+    if out.suffix.lower() not in (".npz", ".png", "") and not out.is_dir():
+        raise UserError(f"--out takes a .npz, a .png grid or a folder, not '{out.name}'; choose another name.")
     model = load(given)
     num = given.pop("num")
     raw, labels = [], []
@@ -255,8 +269,8 @@ def evaluate(words: list[str]) -> int:
     verb = parser(
         "evaluate",
         "RUN|SAMPLES --data DATA [--num N] [--extractor NAME] [--json]",
-        "Judge a run, or a file or folder of samples, against real data: FID, KID, precision, recall, density, coverage,\n"
-        "classes. Each number stands beside its floor (real against real) and its protocol.",
+        "Judge a run, or a file or folder of samples, against real data: FID, KID, precision, recall, density,\n"
+        "coverage, classes. Each number stands beside its floor (real against real) and its protocol.",
     )
     add = verb.add_argument
     add("what", metavar="RUN|SAMPLES", help="a run folder, or .npz, or a folder of pictures")
@@ -282,7 +296,9 @@ def evaluate(words: list[str]) -> int:
 
 def interpolate(words: list[str]) -> int:
     """gantlet interpolate"""
-    verb = parser("interpolate", "RUN --out FILE.png [--rows R] [--steps S]", "Walk from one sample to another, row by row.")
+    verb = parser(
+        "interpolate", "RUN --out FILE.png [--rows R] [--steps S]", "Walk from one sample to another, row by row."
+    )
     add = verb.add_argument
     add("run", help="a run folder, or one checkpoint folder")
     add("--out", required=True, help="a .png")
@@ -308,7 +324,9 @@ def interpolate(words: list[str]) -> int:
 
 def apply(words: list[str]) -> int:
     """gantlet apply"""
-    verb = parser("apply", "RUN INPUT --out OUTPUT.csv", "Apply a model to pictures; the classifier writes a CSV of classes.")
+    verb = parser(
+        "apply", "RUN INPUT --out OUTPUT.csv", "Apply a model to pictures; the classifier writes a CSV of classes."
+    )
     verb.add_argument("run", help="a run folder")
     verb.add_argument("input", help="pictures, in any form `train --data` takes")
     verb.add_argument("--out", required=True, help="a .csv")
@@ -325,7 +343,9 @@ def apply(words: list[str]) -> int:
 
 def inspect(words: list[str]) -> int:
     """gantlet inspect"""
-    verb = parser("inspect", "DATA [--json]", "Say what a data set holds, what is odd, and what training would do with it.")
+    verb = parser(
+        "inspect", "DATA [--json]", "Say what a data set holds, what is odd, and what training would do with it."
+    )
     verb.add_argument("source", metavar="DATA", help="anything `train --data` takes")
     verb.add_argument("--labels", help="a CSV of file,label")
     verb.add_argument("--resolution", type=resolution, help="as for train")
@@ -341,7 +361,9 @@ def inspect(words: list[str]) -> int:
 
 def report(words: list[str]) -> int:
     """gantlet report"""
-    verb = parser("report", "RUN", "Write RUN/report.html: sample grids over time, curves, numbers, notes, the command.")
+    verb = parser(
+        "report", "RUN", "Write RUN/report.html: sample grids over time, curves, numbers, notes, the command."
+    )
     verb.add_argument("run", help="a run folder")
     folder = Path(parse(verb, words)["run"])
     if not (folder / "run.json").is_file():
@@ -383,7 +405,9 @@ def show(words: list[str]) -> int:
     quick = catalogue.quick_settings(name)
     options = catalogue.parameters(function)
     if given.get("json"):
-        listing = [{"option": o.name, "default": o.default, "quick": quick.get(o.name), "meaning": o.comment} for o in options]
+        listing = [
+            {"option": o.name, "default": o.default, "quick": quick.get(o.name), "meaning": o.comment} for o in options
+        ]
         print(json.dumps({"recipe": name, "options": listing}, indent=1, default=str))
         return 0
     print(catalogue.description(function))

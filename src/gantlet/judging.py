@@ -153,8 +153,8 @@ def evaluate(
 ) -> Judgement:
     """Judge a run, a model, or a file or folder of samples against real data.
 
-    A model gives `num` samples of `seed`. The reference is the data's test split; where it has none, one half of the data,
-    and the floor is the other half. Labelled data is judged by a classifier of its own, trained once.
+    A model gives `num` samples of `seed`. The reference is the data's test split; where it has none, one half of the
+    data, and the floor is the other half. Labelled data is judged by a classifier of its own, trained once.
 
     Raises UserError for mistakes in paths, sizes or names.
     """
@@ -214,7 +214,7 @@ def judge_training(
 
 
 def record_evaluation(what: str | Path, judgement: Judgement) -> None:
-    """Add a judgement of a run's samples to its evaluations.jsonl and write its report again; other things are left alone."""
+    """Add a judgement to a run's evaluations.jsonl and write its report again; other things are left alone."""
     folder = Path(what)
     if not (folder / "run.json").is_file():
         return

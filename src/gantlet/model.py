@@ -51,7 +51,7 @@ class Model:
     ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
         """Yield samples `first` to `first + num` in batches: (pictures [n, C, H, W] in [-1, 1], labels [n] or None).
 
-        Sample i depends on (seed, i) alone. Without `label` a conditional model draws labels as frequent as in its data.
+        Sample i depends on (seed, i) alone. Without `label` a conditional model draws labels as often as its data has.
 
         Raises UserError if the recipe has nothing to sample, the label is unknown or an option does not exist.
         """
@@ -115,7 +115,7 @@ class Model:
     def interpolate(
         self, rows: int = 8, steps: int = 8, *, seed: int = 0, label: int | str | None = None, **options: Any
     ) -> Tensor:
-        """Return [rows, steps, C, H, W]: each row goes from sample 2r to sample 2r + 1 along a great circle of z (slerp).
+        """Return [rows, steps, C, H, W]: row r goes from sample 2r to sample 2r + 1 along a great circle of z (slerp).
 
         The label, if any, stays that of the row's first sample.
         """
@@ -133,7 +133,7 @@ class Model:
 
     def to_raw(self, pictures: Tensor) -> np.ndarray[Any, Any]:
         """Return pictures as an array [N, H, W, C] in the type and range of the training data."""
-        return self.intensity.to_raw(pictures)
+        return self.intensity.to_raw(pictures.permute(0, 2, 3, 1))
 
 
 class Between:
@@ -155,13 +155,15 @@ class Between:
                 b / b.norm()
             )
             path = direction * ((1 - t) * a.norm() + t * b.norm())
-        return path.float().view(-1, *shape)
+        walk: Tensor = path.float().view(-1, *shape)
+        return walk
 
     def uniform(self, stream: str, *shape: int) -> Tensor:
         """Return [steps, *shape] along the straight line."""
         a, b = self._ends.uniform(stream, *shape)
         t = self._t.to(a).view(-1, *[1] * len(shape))
-        return (1 - t) * a + t * b
+        walk: Tensor = (1 - t) * a + t * b
+        return walk
 
 
 def load(path: str | Path, *, checkpoint: str = "auto", device: str = "auto") -> Model:
@@ -217,8 +219,9 @@ def read_weights(folder: Path) -> dict[str, dict[str, Tensor]]:
     by_network: dict[str, dict[str, Tensor]] = {}
     averages = load_file(folder / "averages.safetensors")
     averaged = {key.partition(".")[0] for key in averages}
-    live = {key: value for key, value in load_file(folder / "weights.safetensors").items()}
-    for key, value in {**{k: v for k, v in live.items() if k.partition(".")[0] not in averaged}, **averages}.items():
+    live = load_file(folder / "weights.safetensors")
+    alone = {key: value for key, value in live.items() if key.partition(".")[0] not in averaged}
+    for key, value in {**alone, **averages}.items():
         name, _, rest = key.partition(".")
         by_network.setdefault(name, {})[rest] = value
     return by_network

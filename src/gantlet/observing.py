@@ -85,7 +85,7 @@ class Observer:
 
 
 def write_reals(out: Path, images: ImageData) -> None:
-    """Write reals.png: pictures of the data as training sees them, ten per class side by side when there are classes."""
+    """Write reals.png: pictures of the data as training sees them, evenly taken from all of it."""
     import numpy as np
 
     if (out / "reals.png").is_file():

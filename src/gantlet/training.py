@@ -58,8 +58,9 @@ def train(
 ) -> Model:
     """Train a recipe on data and return the model; the same call, made again, resumes the run in `out`.
 
-    `recipe` is a name of `gantlet.recipes.NAMES` or "module:function"; None lets the data and the hardware choose. Budgets
-    (`seconds` of training, `samples` of data, `steps`) end the run, whichever comes first. `options` are the recipe's own.
+    `recipe` is a name of `gantlet.recipes.NAMES` or "module:function"; None lets the data and the hardware choose.
+    Budgets (`seconds` of training, `samples` of data, `steps`) end the run, whichever comes first. `options` are the
+    recipe's own.
     `balance` is alpha of class-balanced sampling: 0 takes classes as they come, 1 makes them equally likely.
 
     Raises UserError for mistakes in the arguments or the data, RunFailed if the run diverges or cannot be saved.
@@ -114,7 +115,11 @@ class Session:
         arguments = catalogue.resolve(recipe, facts, bool(quick), options)
         torch.manual_seed(seed_of_weights(run.seed))
         self.recipe = catalogue.build(recipe, arguments)
-        self.order = Order(len(images), run.seed, balanced_weights(images.labels, balance) if balance else None)
+        self.order = Order(
+            len(images),
+            run.seed,
+            balanced_weights(images.labels, balance) if balance and images.labels is not None else None,
+        )
         self.record = records.Record(
             recipe=recipe,
             arguments=arguments,

@@ -144,3 +144,16 @@ def test_settings_of_a_training_change_nothing():
 def test_mistakes_are_told_in_words(real, fake, options, says):
     with pytest.raises(UserError, match=says):
         prdc(real, fake, **options)
+
+
+def test_newer_precision_settings_change_nothing_either():
+    real, fake = normal(200, 64, 0), normal(200, 64, 1)
+    expected = prdc(real, fake)
+    settings = torch.backends.mkldnn.matmul
+    before = settings.fp32_precision
+    settings.fp32_precision = "bf16"
+    try:
+        assert prdc(real, fake) == expected
+        assert settings.fp32_precision == "bf16"
+    finally:
+        settings.fp32_precision = before

@@ -129,7 +129,8 @@ def resize(pixels: Pixels, height: int, width: int) -> Pixels:
     if (crop_y, crop_x) == (height, width):
         return pixels
     if pixels.ndim == 3:
-        return _filtered(pixels[None], height, width)[0]
+        one: Pixels = _filtered(pixels[None], height, width)[0]
+        return one
     out = np.empty((len(pixels), height, width, pixels.shape[3]), pixels.dtype)
     step = max(1, 2**19 // max(crop_y, crop_x, height, width))
     for start in range(0, len(pixels), step):

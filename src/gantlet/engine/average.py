@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def decay(batch_size: int, halflife: int, samples: int, ramp: float = 0.05) -> float:
@@ -21,11 +21,12 @@ def update(averaged: nn.Module, live: nn.Module, keep: float) -> None:
 
     Floating-point buffers (the statistics of batch norm) are averaged like weights, others are copied.
     """
-    old, new = list(averaged.parameters()), list(live.parameters())
+    old: list[Tensor] = list(averaged.parameters())
+    new: list[Tensor] = list(live.parameters())
     for a, b in zip(averaged.buffers(), live.buffers(), strict=True):
         if a.is_floating_point():
-            old.append(a)  # type: ignore[arg-type]
-            new.append(b)  # type: ignore[arg-type]
+            old.append(a)
+            new.append(b)
         else:
             a.copy_(b)
     torch._foreach_lerp_(old, new, 1.0 - keep)

@@ -88,7 +88,7 @@ class Checkpoints:
         best = self.best()
         if best is not None and best["value"] <= value:
             return False
-        record = {"step": step, "metric": metric, "value": value}
+        record: dict[str, Any] = {"step": step, "metric": metric, "value": value}
         storage.replace_file(self.folder / BEST, json.dumps(record).encode())
         return True
 
@@ -96,7 +96,11 @@ class Checkpoints:
         """Return {"step", "metric", "value"} of the best checkpoint, None if none is marked (or it is gone)."""
         try:
             record = json.loads((self.folder / BEST).read_bytes())
-            found = {"step": int(record["step"]), "metric": str(record["metric"]), "value": float(record["value"])}
+            found: dict[str, Any] = {
+                "step": int(record["step"]),
+                "metric": str(record["metric"]),
+                "value": float(record["value"]),
+            }
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return found if self.path(found["step"]).is_dir() else None

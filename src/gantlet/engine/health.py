@@ -51,9 +51,9 @@ def lr_scale_after(rollbacks: Sequence[int], step: int, scale: float, where: str
     recent = [past for past in rollbacks if step - past < FORGIVEN_AFTER]
     if len(recent) >= STOP_AFTER:
         raise RunFailed(
-            f"The run diverged {len(recent)} times within {FORGIVEN_AFTER} steps (last in {where} at step {step}), also at "
-            f"{scale:g} of the learning rate. The last good checkpoint is kept; lower the learning rate or choose another "
-            "recipe, and look for damaged data with `gantlet inspect`."
+            f"The run diverged {len(recent)} times within {FORGIVEN_AFTER} steps (last in {where} at step {step}), "
+            f"also at {scale:g} of the learning rate. The last good checkpoint is kept; lower the learning rate or "
+            "choose another recipe, and look for damaged data with `gantlet inspect`."
         )
     return scale * 0.5 if len(recent) >= 2 else scale
 
@@ -66,7 +66,8 @@ def vanishing_or_exploding(statistics: Mapping[str, float]) -> list[str]:
         if statistic == "gradient_norm" and value < 1e-7:
             found.append(
                 f"{player}'s gradient has vanished (norm {value:.1g}): it no longer learns. "
-                "Lower the learning rate of its opponent, or use a loss that does not saturate (hinge, wasserstein with a penalty)."
+                "Lower the learning rate of its opponent, or use a loss that does not saturate "
+                "(hinge, wasserstein with a penalty)."
             )
         if statistic == "gradient_norm" and value > 1e4:
             found.append(

@@ -113,8 +113,12 @@ def from_files(state: State, files: Mapping[str, bytes]) -> None:
         entries: dict[int, dict[str, Any]] = {
             int(index): dict(entry) for index, entry in scalars["optimizers"][name].items()
         }
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         for key, value in load_tensors(files[f"optimizer-{name}.safetensors"]).items():
             index, _, field_name = key.partition(".")
+            parameter = parameters[int(index)]
+            if value.shape == parameter.shape:  # fused optimizers walk memory, so the layouts (channels-last) must agree
+                value = torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
             entries.setdefault(int(index), {})[field_name] = value
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": entries, "param_groups": groups})

@@ -87,8 +87,9 @@ def write_folder(folder: Path, files: Mapping[str, bytes], about: Mapping[str, A
         shutil.rmtree(temporary, ignore_errors=True)
         free = shutil.disk_usage(_existing(folder)).free
         raise RunFailed(
-            f"Could not save {folder} ({error.strerror or error}): it needs {needed / 1e6:.1f} MB and {free / 1e6:.1f} MB "
-            "are free. Earlier checkpoints are untouched; make room and run the same command again to go on."
+            f"Could not save {folder} ({error.strerror or error}): it needs {needed / 1e6:.1f} MB and "
+            f"{free / 1e6:.1f} MB are free. Earlier checkpoints are untouched; make room and "
+            "run the same command again to go on."
         ) from error
 
 

@@ -14,7 +14,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 class ConditionalBatchNorm2d(nn.Module):
-    """Batch norm with gain and bias looked up per class (de Vries 2017; Miyato & Koyama 2018). x [N, C, H, W], y [N]."""
+    """Batch norm with gain and bias looked up per class (de Vries 2017; Miyato 2018). x [N, C, H, W], y [N]."""
 
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()

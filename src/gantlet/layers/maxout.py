@@ -15,4 +15,4 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         mapped: Tensor = self.linear(x)
-        return mapped.unflatten(1, (self.units, self.pieces)).amax(2)
+        return mapped.view(-1, self.units, self.pieces).amax(2)

@@ -32,8 +32,8 @@ def interpolated_gradient_penalty(
 ) -> Tensor:
     """Return (|grad f(x)| - centre)^2 at x = mix * real + (1 - mix) * fake, [N] (Gulrajani 2017, Eq. 3).
 
-    `mix` is uniform in [0, 1), one number per sample [N]: not per pixel, the trap of many copies. The norm runs over all
-    dimensions but the batch.
+    `mix` is uniform in [0, 1), one number per sample [N]: not per pixel, the trap of many copies. The norm runs over
+    all dimensions but the batch.
     """
     mix = mix.view(-1, *[1] * (real.dim() - 1))
     norm = input_gradient(critic, mix * real + (1 - mix) * fake).square().sum(1).add(1e-12).sqrt()

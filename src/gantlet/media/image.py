@@ -8,7 +8,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from gantlet.errors import UserError
-from gantlet.media.foreign import MAX_FILE_BYTES, reading, shown
+from gantlet.media.foreign import MAX_FILE_BYTES, reading, reason, shown
 
 if TYPE_CHECKING:
     from gantlet.data.intensity import Intensity
@@ -138,8 +138,8 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 
 def _orientation(image: ImageFile) -> int:
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1  # getexif would decode the whole file to look for it behind the pixels
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1  # Pillow turns TIFF by itself; for PNG, getexif would decode the whole file to look behind the pixels
     try:
         value = image.getexif().get(0x0112, 1)
     except Exception:  # a damaged EXIF block does not make the picture unreadable
@@ -154,7 +154,8 @@ def _is_deep_png(image: ImageFile) -> bool:
 
 def _decode(image: ImageFile, data: bytes) -> Pixels:
     if _is_deep_png(image):
-        return _without_alpha(_decode_deep_png(image, data))
+        deep = _decode_deep_png(image, data)
+        return _without_alpha(deep) if deep.shape[2] == 4 else deep
     if image.mode == "F":
         return np.asarray(image, dtype=np.float32)[..., None]
     if image.mode in _GREY16:
@@ -233,8 +234,9 @@ def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             write(file)
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{shown(path)}: cannot be written ({error.strerror}); choose another place.") from error
+        with suppress(OSError):
+            temporary.unlink()
+        raise UserError(f"{shown(path)}: cannot be written ({reason(error)}); choose another place.") from error
 
 
 def grid(images: Pixels, columns: int | None = None, scale: int | None = None, pad: int = 1) -> Pixels:

@@ -38,7 +38,7 @@ def check_pair(first: Tensor, second: Tensor) -> None:
 @contextmanager
 def exact_products(device: torch.device) -> Iterator[None]:
     """Run matrix products in full float32 or float64, whatever a training has allowed (TF32, bf16, autocast)."""
-    settings = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
+    settings = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
     allowed = [setting.fp32_precision for setting in settings]
     for setting in settings:
         setting.fp32_precision = "ieee"

@@ -17,7 +17,7 @@ from torch import Tensor
 from gantlet.errors import UserError
 from gantlet.metrics.checks import check_features, check_pair, exact_products
 
-BLOCK = 8_000_000  # distances held at a time: 32 MB in float32
+BLOCK = 4_000_000  # distances held at a time: 16 MB in float32
 SLAB = 2_000_000  # float64 differences held at a time: 16 MB
 SPARE = 8  # candidates beyond the k nearest in float32 that are measured again in float64
 TIE = 1 + 1e-12  # squared distances this close to the squared radius are on the surface
@@ -53,7 +53,7 @@ def precision_recall_density_coverage(
     density: mean number of real balls a fake lies in, over k, at least 0 and about 1 for equal distributions;
     coverage: share of real balls that hold a fake, in [0, 1].
 
-    `chunk` rows of distances are held at a time (by default about 32 MB); `real_radii`, from `neighbour_radii`,
+    `chunk` rows of distances are held at a time (by default about 16 MB); `real_radii`, from `neighbour_radii`,
     saves measuring the same real set again. Values depend on N, M and `neighbours`, so report them with it.
 
     Raises UserError for sets of at most `neighbours` samples or of different features.

@@ -1,7 +1,7 @@
 """DCGAN: Unsupervised Representation Learning with Deep Convolutional GANs (Radford 2016), arXiv:1511.06434.
 
-Any size: the base grid and the number of stages follow from the resolution (layers/grid.py). At 64 pixels with width 128
-the generator is the paper's 1024-512-256-128. Shapes: z [N, latent_dim], y [N], pictures [N, C, H, W] in [-1, 1].
+Any size: the base grid and the number of stages follow from the resolution (layers/grid.py). At 64 pixels with width
+128 the generator is the paper's 1024-512-256-128. Shapes: z [N, latent_dim], y [N], pictures [N, C, H, W] in [-1, 1].
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -11,7 +12,8 @@ WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)
 
 def weight_and_bias(module: nn.Module) -> tuple[Tensor, Tensor | None]:
     """Return the trainable weight (the original one under a parametrisation) and the bias of a layer."""
-    weight = module.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight
+    parametrized: Any = module
+    weight = parametrized.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight
     bias = getattr(module, "bias", None)
     assert isinstance(weight, Tensor)
     return weight, bias if isinstance(bias, Tensor) else None

@@ -21,8 +21,8 @@ def one_hot(y: Tensor, num_classes: int) -> Tensor:
 class Generator(nn.Module):
     """z [N, latent_dim] (and y [N]) -> hidden layers -> tanh picture [N, C, H, W].
 
-    Without classes: Goodfellow 2014, 1200-1200 ReLU on MNIST. With classes the one-hot label has a hidden layer of its own
-    and joins after the latent's: Mirza & Osindero 2014, section 4.1 (200 and 1000 into 1200).
+    Without classes: Goodfellow 2014, 1200-1200 ReLU on MNIST. With classes the one-hot label has a hidden layer of its
+    own and joins after the latent's: Mirza & Osindero 2014, section 4.1 (200 and 1000 into 1200).
     """
 
     def __init__(

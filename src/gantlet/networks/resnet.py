@@ -45,8 +45,10 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         h = F.interpolate(torch.relu(self.norm1(x, y)), scale_factor=2)
         h = self.conv2(torch.relu(self.norm2(self.conv1(h), y)))
+        shortcut: Tensor = self.shortcut(x)
         # A 1x1 convolution commutes with nearest enlargement: four times fewer products in this order.
-        return h + F.interpolate(self.shortcut(x), scale_factor=2)
+        enlarged: Tensor = h + F.interpolate(shortcut, scale_factor=2)
+        return enlarged
 
 
 class Block(nn.Module):
@@ -62,9 +64,11 @@ class Block(nn.Module):
         h = self.conv1(x if self.first else torch.relu(x))
         h = self.conv2(torch.relu(h))
         if not self.down:
-            return h + self.shortcut(x)
+            out: Tensor = h + self.shortcut(x)
+            return out
         # Pooling first on the shortcut is exact for a 1x1 convolution and four times cheaper.
-        return F.avg_pool2d(h, 2, ceil_mode=True) + self.shortcut(F.avg_pool2d(x, 2, ceil_mode=True))
+        pooled: Tensor = F.avg_pool2d(h, 2, ceil_mode=True) + self.shortcut(F.avg_pool2d(x, 2, ceil_mode=True))
+        return pooled
 
 
 class Generator(nn.Module):

@@ -58,7 +58,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """3x3 to `width` maps, 4x4 stride-2 convolutions that double them, LeakyReLU(.2), one logit; labels as a projection.
+    """3x3 to `width` maps, 4x4 stride-2 convolutions that double them, LeakyReLU(.2), one logit; labels projected.
 
     Spectral norm on every layer, embedding included. Logits [N] = psi(h) + <embed(y), h> with h the flattened maps.
     """

@@ -130,15 +130,15 @@ def convert(recipe: str, parameter: Parameter, text: str) -> Any:
 
 
 def resolve(name: str, facts: Mapping[str, Any], quick: bool, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all keyword arguments of a recipe: its defaults, quick settings, facts of the data, options, in that order.
+    """Return all keyword arguments of a recipe: defaults, quick settings, facts of the data, options, in that order.
 
-    Raises UserError for an unknown option (with a suggestion) and for a recipe that needs labels the data does not have.
+    Raises UserError for an unknown option (with a suggestion) and for a recipe that needs labels the data lacks.
     """
     known = {parameter.name: parameter for parameter in parameters(find(name))}
     for option in options:
         if option not in known:
             raise UserError(
-                f"Recipe '{name}' has no option '{option}'.{suggest(option, known)} `gantlet show {name}` lists its options."
+                f"Recipe '{name}' has no option '{option}'.{suggest(option, known)} `gantlet show {name}` lists them."
             )
     resolved = {
         key: parameter.default for key, parameter in known.items() if parameter.default is not inspect.Parameter.empty
@@ -150,7 +150,9 @@ def resolve(name: str, facts: Mapping[str, Any], quick: bool, options: Mapping[s
             "--labels labels.csv, or choose an unconditional recipe such as dcgan."
         )
     resolved.update({key: value for key, value in facts.items() if key in known})
-    resolved.update(options)
+    for key, value in options.items():
+        text = isinstance(value, str) and known[key].annotation != "str"
+        resolved[key] = convert(name, known[key], value) if text else value
     return resolved
 
 

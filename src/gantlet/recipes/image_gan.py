@@ -1,6 +1,7 @@
 """The paragraph that two-player image GANs share, from DCGAN on.
 
-A method that needs a third special case here spells its own losses out instead (see acgan.py): add a function, not a flag.
+A method that needs a third special case here spells its own losses out instead (see acgan.py): add a function, not
+a flag.
 """
 
 from __future__ import annotations

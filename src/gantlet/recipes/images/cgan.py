@@ -1,4 +1,4 @@
-"""cGAN: Conditional Generative Adversarial Nets (Mirza & Osindero, 2014), arXiv:1411.1784. Fully connected, with labels.
+"""cGAN: Conditional Generative Adversarial Nets (Mirza & Osindero, 2014), arXiv:1411.1784. Fully connected, labelled.
 
 `cgan_2014` is the published MNIST experiment (section 4.1); `cgan` the same game with Adam and LeakyReLU.
 """
@@ -51,7 +51,7 @@ def cgan_2014(
     latent_dim: int = 100,  # size of z, uniform (section 4.1)
     batch_size: int = 100,  # section 4.1
 ) -> Recipe:
-    """The published experiment: maxout D (240x5 for x, 50x5 for y, joint 240x4), SGD 0.1 with rising momentum, dropout."""
+    """The published experiment: maxout D (240x5 for x, 50x5 for y, joint 240x4), SGD with rising momentum, dropout."""
     G = mlp.Generator(latent_dim, channels, resolution, (200, 1200), num_classes)
     D = mlp.MaxoutDiscriminator(channels, resolution, num_classes=num_classes)
     G.apply(initialisation.uniform(0.05))

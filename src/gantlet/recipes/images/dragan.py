@@ -32,8 +32,8 @@ def dragan(
 ) -> Recipe:
     """The plain loss plus a penalty that keeps D's gradient norm at 1 around the data, only there.
 
-    Public versions disagree; ours is the paper's: delta = 0.5 std(X) U[0, 1) noise, k = 1, the norm over all pixels. D has
-    no batch norm, because the penalty is per sample.
+    Public versions disagree; ours is the paper's: delta = 0.5 std(X) U[0, 1) noise, k = 1, the norm over all pixels.
+    D has no batch norm, because the penalty is per sample.
     """
 
     def penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, progress: Progress) -> Tensor:

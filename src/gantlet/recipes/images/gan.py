@@ -1,6 +1,6 @@
 """GAN: Generative Adversarial Networks (Goodfellow et al., 2014), arXiv:1406.2661. Fully connected.
 
-`gan_2014` is the published MNIST experiment (github.com/goodfeli/adversarial, `mnist.yaml`): maxout D with dropout, SGD with
+`gan_2014` is the published MNIST experiment (goodfeli/adversarial, `mnist.yaml`): maxout D with dropout, SGD with
 momentum. `gan` is the same game with the optimizer and the activations that later made it dependable.
 """
 

@@ -72,8 +72,8 @@ def sngan_cnn(
 ) -> Recipe:
     """Small strided convolutions, spectral norm on every layer of D, hinge loss, one update each.
 
-    The networks are the paper's standard CNN (Table 3) with D's 3x3 layers after the first left out: half the work, made
-    for two cores. With classes: the label's embedding beside z in G, projection in D.
+    The networks are the paper's standard CNN (Table 3) with D's 3x3 layers after the first left out: half the work,
+    made for two cores. With classes: the label's embedding beside z in G, projection in D.
     """
     return image_gan(
         G=sn_cnn.Generator(latent_dim, channels, resolution, g_width, num_classes),

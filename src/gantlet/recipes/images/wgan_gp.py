@@ -44,7 +44,7 @@ def wgan_gp(
     batch_size: int = 50,  # authors' code, MNIST
     average_halflife: int = 10_000,  # of G's moving average, in samples (Karras 2018); the paper keeps none
 ) -> Recipe:
-    """A Wasserstein critic whose gradient norm is kept at 1 between real and fake; convolutional, no norm in the critic.
+    """A Wasserstein critic whose gradient norm is kept at 1 between real and fake; convolutional, no critic norm.
 
     The kernels are DCGAN's 4x4, where the authors' MNIST script takes 5x5.
     """
