@@ -89,7 +89,7 @@ def store_small(folder: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UserError, match="cannot be written .*GANTLET_CACHE"):
+    with pytest.raises(UserError, match=r"cannot be written .*GANTLET_CACHE"):
         store_small(tmp_path / "file")
 
 

@@ -12,7 +12,6 @@ import tarfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -126,11 +125,11 @@ FILES: dict[str, bytes] = {  # the source is the file itself
     "bomb-2to31.png": png_bomb(2**31 - 1),
     "cut.jpg": JPEG[: len(JPEG) // 2],
     "head.jpg": JPEG[:10],
-    "marker.jpg": JPEG[:2] + b"\xff\x00" + JPEG[4:],
+    "no-start.jpg": JPEG[:2] + bytes(300) + JPEG[2:120],
     "cut.webp": WEBP[: len(WEBP) // 2],
     "bomb.webp": webp_bomb(),
     "cut.gif": GIF[:40],
-    "empty-screen.gif": GIF[:6] + bytes(4) + GIF[10:],
+    "no-picture.gif": GIF[:6] + b"\4\0\4\0\0\0\0;",
     "cut.bmp": BMP[:100],
     "bomb.bmp": BMP[:18] + struct.pack("<ii", 100_000, 100_000) + BMP[26:],
     "cut.tif": TIFF[:60],
@@ -245,16 +244,22 @@ def refused(source: Path, name: str) -> str:
     return said
 
 
+def looks(source: Path) -> None:
+    """Inspect: a report or one sentence."""
+    try:
+        lines = inspect(source).lines()
+    except UserError as error:
+        lines = [str(error)]
+    assert all(line.isprintable() for line in lines)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_damaged_files(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(FILES[name])
     before = {p: p.stat().st_size for p in tmp_path.rglob("*")}
     refused(path, name.replace("\n", "\\n"))
-    try:
-        inspect(path).lines()
-    except UserError as error:
-        assert str(error).isprintable()
+    looks(path)
     assert {p: p.stat().st_size for p in tmp_path.rglob("*")} == before
 
 
@@ -262,16 +267,13 @@ def test_damaged_files(name: str, tmp_path: Path) -> None:
 def test_damaged_folders(name: str, put: Put, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     refused(put(FOLDERS[name], name), name)
-    try:
-        inspect(tmp_path / name).lines()
-    except UserError as error:
-        assert str(error).isprintable()
+    looks(tmp_path / name)
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("bomb.png", "50000 x 50000 pixels"),
+        ("bomb.png", "only pictures of 1 to 100,000,000 pixels"),
         ("bomb.webp", "16383 x 16383 pixels"),
         ("bomb.zip", "decompression bomb"),
         ("bomb.tar.gz", "decompression bomb"),
@@ -303,7 +305,7 @@ def test_the_sentence_says_what_is_wrong(name: str, words: str, tmp_path: Path) 
         ("no/such/folder", "no such file or folder"),
         ("", "is empty"),
         ("https://example.com/x.zip", "addresses are not fetched"),
-        ("a\0b", "cannot be read"),
+        ("a\0b", "no such file or folder"),
         ("x" * 5000, "cannot be read"),
     ],
 )
@@ -357,13 +359,13 @@ def test_without_permission(what: str, put: Put) -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
 def test_truncation_at_every_length_is_an_error_or_a_picture(kind: str, tmp_path: Path) -> None:
     data = encoded(noise(3, 6, 6, 3), kind)
-    opens: Callable[[Path], object] = open_images
     for length in range(0, len(data), max(1, len(data) // 40)):
         path = tmp_path / f"x.{kind.lower()}"
         path.write_bytes(data[:length])
         try:
-            opens(path)
+            open_images(path)
         except UserError as error:
-            assert f"x.{kind.lower()}" in str(error)
+            said = str(error)
         else:
-            assert length > 30
+            said = path.name if length > 30 else "taken for a picture"
+        assert path.name in said

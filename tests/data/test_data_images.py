@@ -132,9 +132,9 @@ def test_depths_mix_upwards(put: Put) -> None:
     data = open_images(put({"a.png": deep, "b.png": np.full((4, 4), 255, np.uint8)}))
     assert data.pixels.dtype == np.uint16
     assert data.pixels[:, 0, 0, 0].tolist() == [1000, 65535]
+    floats = put({"a.tif": encoded(np.zeros((4, 4), np.float32), "TIFF"), "b.png": noise(1, 4, 4)}, "floats")
     with pytest.raises(UserError, match="no common scale"):
-        tiff = encoded(np.zeros((4, 4), np.float32), "TIFF")
-        open_images(put({"a.tif": tiff, "b.png": noise(1, 4, 4)}, "floats"))
+        open_images(floats)
 
 
 def test_test_part_uses_the_intensity_of_the_training_part(put: Put) -> None:

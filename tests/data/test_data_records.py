@@ -4,6 +4,7 @@ import io
 import struct
 import tarfile
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_cifar_in_a_folder_and_its_archive(put: Put, tmp_path: Path) -> None:
 
 
 def test_pickled_cifar_is_refused(put: Put) -> None:
-    with pytest.raises(UserError, match="pickled .* take the binary version, cifar-10-binary.tar.gz"):
+    with pytest.raises(UserError, match=r"pickled .* take the binary version, cifar-10-binary\.tar\.gz"):
         open_images(put({"data_batch_1": b"\x80\x02}q\x01.", "batches.meta": b"\x80\x02}q\x01."}))
 
 
@@ -92,7 +93,7 @@ def fake_known(monkeypatch: pytest.MonkeyPatch, address: str) -> dict[str, bytes
 
 
 class Answer(io.BytesIO):
-    headers: dict[str, str] = {}
+    headers = MappingProxyType({})
 
 
 def serve(monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]) -> list[str]:
@@ -149,5 +150,5 @@ def test_files_put_by_hand_are_found_and_verified(monkeypatch: pytest.MonkeyPatc
         (tmp_path / "mnist" / name).write_bytes(content)
     assert len(open_images("mnist")) == 6
     (tmp_path / "mnist" / "train-labels-idx1-ubyte.gz").write_bytes(b"other")
-    with pytest.raises(UserError, match="train-labels.*not the published"):
+    with pytest.raises(UserError, match=r"train-labels.*not the published"):
         open_images("mnist")

@@ -66,7 +66,7 @@ class Files(ABC):
 
     def shown(self, entry: Entry) -> str:
         """Return an entry's name for messages."""
-        return shown(f"{self.path.name}/{entry.name}")
+        return shown(f"{self.path.name}/{entry.name}" if self.path.name != entry.name else entry.name)
 
     def key(self) -> str:
         """Return a hash that changes when any file does."""
@@ -207,7 +207,7 @@ class _TarInfo(tarfile.TarInfo):
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _TarInfo:
         info = super().frombuf(buf, encoding, errors)
         if info.type not in tarfile.REGULAR_TYPES and info.size > 2**20:  # long names and attributes go to memory
-            raise UserError(f"the tar holds a header block of {info.size:,} bytes; pack it again with GNU tar or zip.")
+            raise ValueError(f"it announces a name or attributes of {info.size:,} bytes")
         return info
 
 

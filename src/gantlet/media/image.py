@@ -29,6 +29,7 @@ Pixels = NDArray[Any]
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pnm"})
 MAX_PIXELS = 100_000_000  # checked on the header, before anything is decoded
+_TOO_MANY = f"only pictures of 1 to {MAX_PIXELS:,} pixels are read; make it smaller or leave it out"
 
 _GREY8 = frozenset({"1", "L", "LA", "La"})
 _GREY16 = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I"})
@@ -111,6 +112,8 @@ def _opened(data: bytes, name: str) -> Iterator[ImageFile]:
             raise UserError(
                 f"{shown(name)}: not a picture, or a damaged one (readable: PNG, JPEG, WebP, BMP, TIFF, GIF, PPM, PGM)."
             ) from None
+        except Image.DecompressionBombError:
+            raise UserError(f"{shown(name)}: {_TOO_MANY}.") from None
         with image:
             _check_pixels(name, *image.size)
             if image.format != "JPEG" and image.format != "MPO" and getattr(image, "is_animated", False):
@@ -120,7 +123,7 @@ def _opened(data: bytes, name: str) -> Iterator[ImageFile]:
 
 def _check_pixels(name: str, width: int, height: int) -> None:
     if width * height > MAX_PIXELS or width < 1 or height < 1:
-        raise UserError(f"{shown(name)}: {width} x {height} pixels; sizes from 1 to {MAX_PIXELS:,} pixels are read.")
+        raise UserError(f"{shown(name)}: {width} x {height} pixels, and {_TOO_MANY}.")
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

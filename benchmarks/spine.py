@@ -1,0 +1,132 @@
+"""The spine's quality numbers, in slices that resume: every finished (recipe, seed, seconds) is kept and not repeated.
+
+    python benchmarks/spine.py marks --data mnist          the automatic choice, 60 s and 180 s, seeds 0-2
+    python benchmarks/spine.py recipes --data mnist        every recipe at its quick settings, 90 s, seeds 0-2
+    python benchmarks/spine.py table                       print what is there as Markdown
+
+FID of 10,000 samples against the test split, on the features of a classifier trained on the training split, as a
+multiple of the floor (10,000 training pictures against the same test split). Nothing else should run on the machine meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+import gantlet
+from gantlet.engine.precision import describe
+from gantlet.engine.storage import replace_file
+from gantlet.recipes import catalogue
+
+RESULTS = Path(__file__).parent / "results" / "spine.json"
+UNCONDITIONAL = "sngan_cnn"
+RECIPES = ("gan_2014", "gan", "cgan", "dcgan", "acgan", "lsgan", "wgan", "wgan_gp", "dragan", "sngan", "sngan_cnn")
+
+
+def read() -> dict[str, dict]:
+    return json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+
+
+def one(recipe: str | None, data: str, seed: int, seconds: float, runs: Path, unconditional: bool = False) -> None:
+    """Train (or go on training) and judge one run, unless its row is there."""
+    label = f"{recipe or 'auto'}{'-unconditional' if unconditional else ''}"
+    key = f"{Path(data).name}/{label}/seed{seed}/{seconds:g}s"
+    results = read()
+    if key in results:
+        return
+    out = runs / Path(data).name / f"{label}-{seed}"
+    load = os.getloadavg()[0]
+    model = gantlet.train(
+        recipe, data=data, out=out, seconds=seconds, seed=seed, quick=True, unconditional=unconditional,
+        evaluate_every=0, sample_every=1e9, save_every=1e9, quiet=True,
+    )  # fmt: skip
+    began = time.perf_counter()
+    judgement = gantlet.evaluate(model, data, num=10_000, note=lambda message: print(message, flush=True))
+    state = json.loads(sorted((out / "checkpoints").glob("step-*/state.json"), key=os.path.getmtime)[-1].read_text())
+    counters, values = state["counters"], judgement.values
+    row = {
+        "recipe": model.about["recipe"], "settings": model.about["settings"], "arguments": model.about["arguments"],
+        "seed": seed, "seconds": seconds, "steps": counters["step"], "samples": counters["samples"],
+        "samples_per_second": counters["samples"] / counters["seconds"], "rollbacks": len(state["rollbacks"]),
+        "fid_over_floor": judgement.fid_over_floor, "parameters": parameters(model),
+        "evaluation_seconds": time.perf_counter() - began,
+        "load_before": load, "device": describe(model.device),
+        "torch": torch.__version__, "python": platform.python_version(),
+        "judgement": judgement.to_json(),
+    }  # fmt: skip
+    results = read()
+    results[key] = row
+    RESULTS.parent.mkdir(exist_ok=True)
+    replace_file(RESULTS, json.dumps(results, indent=1, sort_keys=True).encode())
+    print(f"{key}: {judgement.fid_over_floor:.1f} x floor, coverage {values['coverage']:.3f}, "
+          f"{values['classes_covered']} classes, {row['samples_per_second']:.0f} samples/s", flush=True)  # fmt: skip
+
+
+def parameters(model: gantlet.Model) -> dict[str, int]:
+    return {name: sum(p.numel() for p in module.parameters()) for name, module in model.nets.modules.items()}
+
+
+def marks(data: str, seeds: range, runs: Path) -> None:
+    for seed in seeds:
+        one(None, data, seed, 60, runs)
+        one(None, data, seed, 180, runs)
+    for seed in seeds:
+        one(UNCONDITIONAL, data, seed, 180, runs, unconditional=True)
+
+
+def recipes(data: str, seeds: range, runs: Path, seconds: float) -> None:
+    for seed in seeds:
+        for name in RECIPES:
+            one(name, data, seed, seconds, runs)
+            shutil.rmtree(runs / Path(data).name / f"{name}-{seed}", ignore_errors=True)
+
+
+def table() -> None:
+    """Print all rows, grouped over seeds, as Markdown."""
+    groups: dict[tuple[str, str], list[dict]] = {}
+    for key, row in read().items():
+        data, label, _, seconds = key.split("/")
+        groups.setdefault((f"{data} {seconds}", label), []).append(row)
+    print("| data, budget | recipe | FID x floor | coverage | precision | classes | least share | samples/s | seeds |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for (data, label), rows in sorted(groups.items(), key=lambda item: (item[0][0], mean(item[1], "fid_over_floor"))):
+        values = [row["judgement"]["values"] for row in rows]
+        fids = ", ".join(f"{row['fid_over_floor']:.1f}" for row in sorted(rows, key=lambda row: row["seed"]))
+        print(
+            f"| {data} | {label} | {mean(rows, 'fid_over_floor'):.1f} ({fids}) | {mean(values, 'coverage'):.2f} "
+            f"| {mean(values, 'precision'):.2f} | {min(v['classes_covered'] for v in values)} "
+            f"| {min(min(v['class_shares']) for v in values):.3f} | {mean(rows, 'samples_per_second'):.0f} | {len(rows)} |"
+        )
+
+
+def mean(rows: list[dict], name: str) -> float:
+    return sum(row[name] for row in rows) / len(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("marks", "recipes", "table"))
+    parser.add_argument("--data", default="mnist")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=90)
+    parser.add_argument("--runs", type=Path, default=Path("runs/spine"))
+    given = parser.parse_args()
+    assert all(catalogue.find(name) for name in RECIPES)
+    if given.part == "marks":
+        marks(given.data, range(given.seeds), given.runs)
+    elif given.part == "recipes":
+        recipes(given.data, range(given.seeds), given.runs, given.seconds)
+    else:
+        table()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
