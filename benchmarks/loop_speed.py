@@ -44,17 +44,17 @@ Steps = Callable[[int], None]
 
 
 def networks(images: gantlet.data.ImageData) -> tuple[torch.nn.Module, torch.nn.Module, dict]:
-    arguments = catalogue.resolve("sngan_cnn", images.facts(), True, {})
+    arguments = catalogue.resolve("r1gan", images.facts(), True, {})
     torch.manual_seed(0)
-    players = catalogue.build("sngan_cnn", arguments).players
+    players = catalogue.build("r1gan", arguments).players
     return players["G"].networks["G"], players["D"].networks["D"], arguments
 
 
 def ours(images: gantlet.data.ImageData) -> Steps:
     """The engine, as `gantlet train` drives it, without hooks."""
-    arguments = catalogue.resolve("sngan_cnn", images.facts(), True, {})
+    arguments = catalogue.resolve("r1gan", images.facts(), True, {})
     torch.manual_seed(0)
-    recipe, order = catalogue.build("sngan_cnn", arguments), Order(len(images), 0)
+    recipe, order = catalogue.build("r1gan", arguments), Order(len(images), 0)
     training = loop.prepare(recipe, Run(out=Path(tempfile.mkdtemp()), steps=10**9), {}, print)
     guard = loop.Guard(training.device)
 
@@ -195,7 +195,7 @@ def main() -> None:
         LOOPS[given.only](images)(30)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
-    size = catalogue.resolve("sngan_cnn", images.facts(), True, {})["batch_size"]
+    size = catalogue.resolve("r1gan", images.facts(), True, {})["batch_size"]
     found = rates(images, given.rounds, given.steps, size)
     against_plain = [a / b for a, b in zip(found["ours"], found["plain"], strict=True)]
     overhead = [b / a - 1 for a, b in zip(found["ours"], found["hand"], strict=True)]

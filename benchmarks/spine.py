@@ -5,7 +5,7 @@
     python benchmarks/spine.py table                       print what is there as Markdown
 
 FID of 10,000 samples against the test split, on the features of a classifier trained on the training split, as a
-multiple of the floor (10,000 training pictures against the same test split). Nothing else should run on the machine meanwhile.
+multiple of the floor (10,000 training pictures against the same test split). Nothing else should run meanwhile.
 """
 
 from __future__ import annotations
@@ -27,8 +27,21 @@ from gantlet.engine.storage import replace_file
 from gantlet.recipes import catalogue
 
 RESULTS = Path(__file__).parent / "results" / "spine.json"
-UNCONDITIONAL = "sngan_cnn"
-RECIPES = ("gan_2014", "gan", "cgan", "dcgan", "acgan", "lsgan", "wgan", "wgan_gp", "dragan", "sngan", "sngan_cnn")
+UNCONDITIONAL = "r1gan"
+RECIPES = (
+    "gan_2014",
+    "gan",
+    "cgan",
+    "dcgan",
+    "acgan",
+    "lsgan",
+    "wgan",
+    "wgan_gp",
+    "dragan",
+    "sngan",
+    "sngan_cnn",
+    "r1gan",
+)
 
 
 def read() -> dict[str, dict]:
@@ -103,7 +116,8 @@ def table() -> None:
         print(
             f"| {data} | {label} | {mean(rows, 'fid_over_floor'):.1f} ({fids}) | {mean(values, 'coverage'):.2f} "
             f"| {mean(values, 'precision'):.2f} | {min(v['classes_covered'] for v in values)} "
-            f"| {min(min(v['class_shares']) for v in values):.3f} | {mean(rows, 'samples_per_second'):.0f} | {len(rows)} |"
+            f"| {min(min(v['class_shares']) for v in values):.3f} "
+            f"| {mean(rows, 'samples_per_second'):.0f} | {len(rows)} |"
         )
 
 

@@ -85,6 +85,8 @@ def read(folder: Path) -> dict[str, Any] | None:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return what differs between two records in words, leaving out what may change on resumption."""
+    if old.get("recipe") != new.get("recipe"):
+        return [f"recipe: {old.get('recipe')} -> {new.get('recipe')}"]
     found = []
     for key in sorted(set(old) | set(new)):
         if key in MAY_CHANGE:

@@ -21,8 +21,9 @@ from gantlet.engine.precision import choose_device, choose_precision, describe
 from gantlet.engine.run import Run
 from gantlet.engine.storage import replace_file
 from gantlet.errors import UserError
-from gantlet.model import Model, load
+from gantlet.model import Model, load, newest_weights
 from gantlet.observing import Evaluations, Observer, SampleGrids, write_reals
+from gantlet.recipe import Recipe
 from gantlet.recipes import catalogue
 from gantlet.recipes.choose import choose
 from gantlet.report import choose_status, write_report
@@ -115,6 +116,9 @@ class Session:
         arguments = catalogue.resolve(recipe, facts, bool(quick), options)
         torch.manual_seed(seed_of_weights(run.seed))
         self.recipe = catalogue.build(recipe, arguments)
+        parallel.rows(run.batch_size or self.recipe.batch_size, run.accumulate)
+        if init_from is not None and not (run.out / records.NAME).is_file():
+            initialise(self.recipe, Path(init_from))
         self.order = Order(
             len(images),
             run.seed,
@@ -141,8 +145,6 @@ class Session:
         status = choose_status(quiet or not chief)
         resuming = self.claim(out)
         training = loop.prepare(self.recipe, self.options, self.record.model(), status.note)
-        if self.record.init_from is not None and training.counters.step == 0:
-            initialise(training, Path(self.record.init_from))
         observer = Observer(out, status, self.record, tensorboard, wandb) if chief else None
         note = observer.note if observer is not None else (lambda event, message: None)
         hooks: list[loop.Hook] = [SaveByClock(self.options.save_every, note)]
@@ -226,25 +228,21 @@ def describe_data(images: ImageData, source: str, balance: float) -> dict[str, A
     }
 
 
-def initialise(training: loop.Training, source: Path) -> None:
+def initialise(recipe: Recipe, source: Path) -> None:
     """Start from the weights of another run (transfer), not from its counters or optimizers: this is no resumption.
 
-    Raises UserError if its networks have other shapes.
+    Raises UserError if there is no such run, none of its networks is in this recipe, or their shapes differ.
     """
-    from gantlet.model import newest_weights
-
-    for name, tensors in newest_weights(source).items():
-        module = training.state.nets.modules.get(name)
-        if module is None:
-            continue
-        for target in (module, training.state.nets.averaged.modules[name]):
-            try:
-                target.load_state_dict(tensors)
-            except RuntimeError as error:
-                reason = str(error).splitlines()[-1].strip()
-                raise UserError(f"--init-from {source} does not fit this recipe's '{name}': {reason}") from error
-    for module in training.state.nets.averaged.modules.values():
-        module.eval()
+    found = newest_weights(source)
+    networks = {name: network for player in recipe.players.values() for name, network in player.networks.items()}
+    if not set(found) & set(networks):
+        raise UserError(f"--init-from {source} has {', '.join(found)}, the recipe {', '.join(networks)}: nothing fits.")
+    for name in set(found) & set(networks):
+        try:
+            networks[name].load_state_dict(found[name])
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip().rstrip(".")
+            raise UserError(f"--init-from {source} does not fit this recipe's '{name}': {reason}.") from error
 
 
 class Interrupted(KeyboardInterrupt):

@@ -57,6 +57,7 @@ def test_damaged_entries_are_not_taken(tmp_path: Path) -> None:
         lambda: (place / "meta.json").write_text(json.dumps({**meta, "version": 0})),
         lambda: (place / "meta.json").write_text(json.dumps({**meta, "shape": [1, 1, 1, 1]})),
         lambda: (place / "labels.npy").unlink(),
+        lambda: os.truncate(place / "pixels.npy", (place / "pixels.npy").stat().st_size + 9),
         lambda: (place / "pixels.npy").write_bytes(b"x" * (place / "pixels.npy").stat().st_size),
     ):
         damage()

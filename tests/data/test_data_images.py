@@ -107,6 +107,8 @@ def test_loose_pictures_make_no_labels(put: Put) -> None:
 def test_mixed_sizes_and_modes(put: Put) -> None:
     nine = {f"{k}.png": noise(k, 20, 30) for k in range(9)}
     assert open_images(put({**nine, "x.png": noise(9, 50, 50, 3)})).pixels.shape == (10, 20, 30, 3)
+    eight = put({**{f"{k}.png": noise(k, 20, 30) for k in range(8)}, "x.png": noise(9, 50, 50)}, "eight")
+    assert open_images(eight).pixels.shape == (9, 16, 16, 1)  # 8 of 9 are not 90 %
     mixed = put({"a.png": noise(1, 50, 60), "b.png": noise(2, 61, 52), "c.png": noise(3, 70, 80)}, "mixed")
     assert open_images(mixed).pixels.shape == (3, 48, 48, 1)
     assert open_images(mixed, resolution=(8, 24)).pixels.shape == (3, 8, 24, 1)

@@ -19,6 +19,7 @@ from gantlet.media.foreign import MAX_FILE_BYTES, check_ratio, reading, reason, 
 
 MAX_ENTRIES = 5_000_000
 _SMALL = 64 * 2**20  # sources up to this many bytes are known by their content, larger ones by sizes and times
+_FEW = 1000  # and so are folders of more files, since opening each would take seconds
 _NOISE = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -153,7 +154,7 @@ class FolderFiles(Files):
         return (self._top / entry.name).read_bytes()
 
     def _add_content(self, digest: hashlib._Hash) -> None:
-        if sum(entry.size for entry in self.entries) > _SMALL:
+        if len(self.entries) > _FEW or sum(entry.size for entry in self.entries) > _SMALL:
             digest.update(str(self.path.resolve()).encode("utf-8", "surrogateescape"))
             return
         for entry in self.entries:

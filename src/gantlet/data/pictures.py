@@ -79,8 +79,8 @@ def open_pictures(
     """
     split = choose_split(str(files.path), split, layout.parts)
     folder = store.cache_folder(cache)
-    wanted = f"{store.VERSION} {split} {resolution} {skip_broken} {layout} {files.key()}"
-    key = hashlib.sha256(wanted.encode("utf-8", "surrogateescape")).hexdigest()[:40]
+    wanted = f"{store.VERSION} {split} {resolution} {skip_broken} {files.key()} {_layout_key(layout)}"
+    key = hashlib.sha256(wanted.encode()).hexdigest()[:40]
     stored = store.load(folder, key)
     if stored is not None:
         return stored
@@ -108,6 +108,14 @@ def open_pictures(
     if stored is None:
         raise UserError(f"{shown(folder)}: the cache does not keep what is written to it; check the disk.")
     return stored
+
+
+def _layout_key(layout: Layout) -> str:
+    digest = hashlib.sha256()
+    for split, part in sorted(layout.parts.items()):
+        lines = (split, *(entry.name for entry in part.entries), "", *(part.labels or ()), "")
+        digest.update("\0".join(lines).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def decode(

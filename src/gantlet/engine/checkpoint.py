@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,14 @@ class Checkpoints:
         """
         files = to_files(state) | {"model.json": json.dumps(self.model, indent=1).encode()}
         path = self.path(state.counters.step)
-        storage.write_folder(path, files, {"step": state.counters.step, "samples": state.counters.samples})
-        self._prune()
+        storage.write_folder(path, files)
+        self._prune(state.counters.step)
         return path
 
-    def _prune(self) -> None:
+    def _prune(self, saved: int) -> None:
+        """Remove all but the last `keep` up to the one just saved; later ones were passed over and say nothing."""
         best = self.best()
-        for step in self.steps()[self.keep :]:
+        for step in [step for step in self.steps() if step <= saved][self.keep :]:
             if best is None or step != best["step"]:
                 storage.discard(self.path(step))
 
@@ -79,17 +81,20 @@ class Checkpoints:
         files = {name: (path / name).read_bytes() for name in storage.verify(path)["files"]}
         try:
             from_files(state, files)
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        except (LookupError, ValueError, RuntimeError, TypeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise RunFailed(f"{path} does not fit this recipe ({reason}).") from error
 
     def mark_best(self, step: int, metric: str, value: float) -> bool:
         """Make the checkpoint of `step` the best if its metric is lower than the best so far; tell whether it is."""
         best = self.best()
-        if best is not None and best["value"] <= value:
+        if not isfinite(value) or (best is not None and best["value"] <= value):
             return False
         record: dict[str, Any] = {"step": step, "metric": metric, "value": value}
-        storage.replace_file(self.folder / BEST, json.dumps(record).encode())
+        try:
+            storage.replace_file(self.folder / BEST, json.dumps(record).encode())
+        except OSError as error:
+            raise RunFailed(f"Could not write {self.folder / BEST} ({error.strerror}); make room and go on.") from error
         return True
 
     def best(self) -> dict[str, Any] | None:

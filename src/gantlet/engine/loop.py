@@ -17,8 +17,9 @@ from gantlet.engine.memory import keep_freed_memory
 from gantlet.engine.precision import choose_device, choose_precision
 from gantlet.engine.progress import Counters, Progress, advance, due
 from gantlet.engine.run import Run
-from gantlet.engine.state import State, create
+from gantlet.engine.state import NotFinite, State, create
 from gantlet.engine.stats import Collector
+from gantlet.errors import RunFailed
 from gantlet.recipe import Batch, Phase, Recipe
 
 Rows = Callable[[int, int], Batch]  # (start, count) -> that many rows of the endless data order, on the host
@@ -79,7 +80,7 @@ def train(training: Training, rows: Rows, hooks: Sequence[Hook] = ()) -> State:
     Raises RunFailed if the run keeps diverging or cannot be saved.
     """
     if training.counters.step == 0:
-        save(training)  # there is always a state to go back to
+        save_first(training)
     guard = Guard(training.device)
     began, before = time.perf_counter(), training.counters.seconds
     while True:
@@ -87,16 +88,15 @@ def train(training: Training, rows: Rows, hooks: Sequence[Hook] = ()) -> State:
         try:
             if any(parallel.agree(over, training.device)):
                 guard.check()
-                break
+                save(training)
+                return training.state
             iterate(training, rows, guard)
-        except Diverged as where:
+        except (Diverged, NotFinite) as where:
             roll_back(training, str(where), guard, hooks)
         seconds = before + time.perf_counter() - began - training.paused
         training.state.counters = advance(training.counters, seconds=seconds)
         for hook in hooks:
             hook.after_step(training)
-    save(training)
-    return training.state
 
 
 def iterate(training: Training, rows: Rows, guard: Guard) -> None:
@@ -190,9 +190,25 @@ def save(training: Training) -> None:
     Raises RunFailed if the disk does not take it, NotFinite if the state must not be kept.
     """
     parallel.same_everywhere(buffer for module in training.state.nets.modules.values() for buffer in module.buffers())
+    refused: NotFinite | None = None
     if parallel.rank() == 0:
-        training.checkpoints.save(training.state)
-    parallel.barrier()
+        try:
+            training.checkpoints.save(training.state)
+        except NotFinite as error:
+            refused = error
+    if any(parallel.agree([refused is not None], training.device)):  # every process waits here, then knows
+        raise refused or NotFinite("a tensor of process 0")
+
+
+def save_first(training: Training) -> None:
+    """Save the state before the first step, so that there is always one to go back to.
+
+    Raises RunFailed if it is not finite or cannot be saved.
+    """
+    try:
+        save(training)
+    except NotFinite as tensor:
+        raise RunFailed(f"{tensor} is not finite before the first step; look at the initial weights.") from tensor
 
 
 def roll_back(training: Training, where: str, guard: Guard, hooks: Sequence[Hook]) -> None:

@@ -48,7 +48,7 @@ class Progress:
     ) -> None:
         self.counters = counters
         self._seed, self._device, self._collector = seed, device, collector
-        self._player, self._place = player, place
+        self._player, self._place, self._offset = player, place, rows[0]
         keys = (seed, counters.attempt, counters.step, place)
         self._draws = BatchDraws(keys, *rows, device=device)
 
@@ -74,8 +74,12 @@ class Progress:
             self._collector.add(f"{self._player}/{name}", value)
 
     def network_seed(self) -> int:
-        """Return the seed of random numbers drawn inside networks (dropout), keyed like every other stream."""
-        return key(self._seed, self.counters.attempt, self.counters.step, self._place, "networks")
+        """Return the seed of random numbers drawn inside networks (dropout), keyed like every other stream.
+
+        Parts of a batch get different ones: they would share their dropout masks otherwise.
+        """
+        stream = f"networks{self._offset or ''}"
+        return key(self._seed, self.counters.attempt, self.counters.step, self._place, stream)
 
     def at(self, player: str, place: str, rows: tuple[int, int, int]) -> Progress:
         """Return the same moment seen from one update of one phase, for rows (offset, size, total)."""

@@ -103,7 +103,7 @@ def to_files(state: State) -> dict[str, bytes]:
 def from_files(state: State, files: Mapping[str, bytes]) -> None:
     """Put saved files back into a state built from the same recipe.
 
-    Raises KeyError, ValueError or RuntimeError if they belong to another recipe: nothing is skipped in silence.
+    Raises LookupError, ValueError or RuntimeError if they belong to another recipe: nothing is skipped in silence.
     """
     _restore(state.nets.modules, load_tensors(files["weights.safetensors"]))
     averaged = {n: m for n, m in state.nets.averaged.modules.items() if m is not state.nets.modules[n]}
@@ -117,7 +117,7 @@ def from_files(state: State, files: Mapping[str, bytes]) -> None:
         for key, value in load_tensors(files[f"optimizer-{name}.safetensors"]).items():
             index, _, field_name = key.partition(".")
             parameter = parameters[int(index)]
-            if value.shape == parameter.shape:  # fused optimizers walk memory, so the layouts (channels-last) must agree
+            if value.shape == parameter.shape:  # fused optimizers walk memory: layouts (channels-last) must agree
                 value = torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
             entries.setdefault(int(index), {})[field_name] = value
         groups = optimizer.state_dict()["param_groups"]

@@ -14,6 +14,7 @@ from typing import Any
 from gantlet.errors import RunFailed
 
 MANIFEST = "manifest.json"
+ASIDE = ".old-"  # prefix of a folder that is being replaced
 FORMAT = 1  # of the checkpoint folder; readers refuse newer ones and know older ones
 
 
@@ -62,13 +63,16 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write_folder(folder: Path, files: Mapping[str, bytes], about: Mapping[str, Any]) -> None:
-    """Create `folder` with these files and a manifest, all or nothing.
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Create or replace `folder` with these files and a manifest, all or nothing.
+
+    The manifest holds nothing but sizes and hashes: so every bit of the folder can be verified.
 
     Raises RunFailed, with the space that is needed and free, when the files cannot be written; what lay there before
     is untouched then.
     """
     temporary = folder.with_name(f".tmp-{folder.name}-{os.getpid()}")
+    aside = folder.with_name(f"{ASIDE}{folder.name}-{os.getpid()}")
     needed = sum(map(len, files.values()))
     try:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -76,15 +80,19 @@ def write_folder(folder: Path, files: Mapping[str, bytes], about: Mapping[str, A
         for name, content in files.items():
             write_file(temporary / name, content)
         listing = {name: {"bytes": len(content), "sha256": _digest(content)} for name, content in files.items()}
-        manifest = {"format": FORMAT, **about, "files": listing}
+        manifest = {"format": FORMAT, "files": listing}
         write_file(temporary / MANIFEST, json.dumps(manifest, indent=1).encode())  # last: its presence means complete
         sync_folder(temporary)
         if folder.exists():
-            discard(folder)
+            shutil.rmtree(aside, ignore_errors=True)
+            os.rename(folder, aside)  # until the new one is in its place; `sweep` puts it back after a kill
         os.rename(temporary, folder)
         sync_folder(folder.parent)
+        shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if aside.exists() and not folder.exists():
+            os.rename(aside, folder)
         free = shutil.disk_usage(_existing(folder)).free
         raise RunFailed(
             f"Could not save {folder} ({error.strerror or error}): it needs {needed / 1e6:.1f} MB and "
@@ -111,6 +119,8 @@ def verify(folder: Path) -> dict[str, Any]:
         raise Damaged(f"{folder / MANIFEST} cannot be read ({type(error).__name__})") from error
     if version > FORMAT:
         raise Damaged(f"{folder} has format {version}, this Gantlet reads up to {FORMAT}: upgrade gantlet")
+    if version < 1:
+        raise Damaged(f"{folder / MANIFEST} states the format {version}, which never was")
     for name, size, sha256 in items:
         path = folder / name
         if Path(name).name != name:
@@ -132,14 +142,19 @@ def discard(folder: Path) -> None:
 
 
 def sweep(parent: Path) -> None:
-    """Remove what killed processes left behind."""
-    for leftover in [*parent.glob(".tmp-*"), *parent.glob(".trash-*")]:
-        pid = leftover.name.rsplit("-", 1)[-1]
-        if not (pid.isdigit() and int(pid) != os.getpid() and _alive(int(pid))):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+    """Remove what killed processes left behind; a folder they were just replacing is put back."""
+    for leftover in [*parent.glob(f"{ASIDE}*"), *parent.glob(".tmp-*"), *parent.glob(".trash-*")]:
+        name, _, pid = leftover.name.rpartition("-")
+        if pid.isdigit() and int(pid) != os.getpid() and _alive(int(pid)):
+            continue
+        replaced = parent / name.removeprefix(ASIDE)
+        if name.startswith(ASIDE) and not replaced.exists():
+            with contextlib.suppress(OSError):
+                os.rename(leftover, replaced)
+        elif leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def _alive(pid: int) -> bool:

@@ -16,7 +16,10 @@ MAX_RATIO = 200  # unpacked / packed beyond which an archive is taken for a bomb
 
 def shown(name: object) -> str:
     """Return a file name that fits on one line of any terminal: control characters and odd bytes are escaped."""
-    text = str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+    text = str(name)
+    if len(text) <= 300 and text.isprintable():
+        return text
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return text if len(text) <= 300 else f"{text[:140]}...{text[-140:]}"
 

@@ -14,5 +14,6 @@ NAMES: dict[str, str] = {
     "dragan": "gantlet.recipes.images.dragan",
     "sngan": "gantlet.recipes.images.sngan",
     "sngan_cnn": "gantlet.recipes.images.sngan",
+    "r1gan": "gantlet.recipes.images.r1gan",
     "classifier": "gantlet.recipes.images.classifier",
 }

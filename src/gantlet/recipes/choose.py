@@ -30,6 +30,4 @@ def choose(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
         return Choice(
             "sngan", False, f"{what}, on a GPU: residual networks with spectral norm, {how}, at the published size."
         )
-    return Choice(
-        "sngan_cnn", True, f"{what}, on a CPU: small convolutional networks with spectral norm, {how}, quick settings."
-    )
+    return Choice("r1gan", True, f"{what}, on a CPU: small convolutional networks with an R1 penalty, {how}.")

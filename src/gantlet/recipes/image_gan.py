@@ -35,6 +35,23 @@ def uniform(draws: Draws, latent_dim: int) -> Tensor:
     return draws.uniform("z", latent_dim) * 2 - 1
 
 
+def latents(draws: Draws, latent: Latent, latent_dim: int, times: int) -> Tensor:
+    """Return z [times * n, latent_dim] for `times` fakes per sample at hand."""
+    if times == 1:
+        return latent(draws, latent_dim)
+    return torch.cat([latent(_Stream(draws, i), latent_dim) for i in range(times)])
+
+
+def sampler(latent: Latent, latent_dim: int) -> Callable[..., Tensor]:
+    """Return the function that draws new samples from G."""
+
+    def sample(nets: Nets, draws: Draws, label: Tensor | None = None) -> Tensor:
+        pictures: Tensor = nets.G(latent(draws, latent_dim), label)
+        return pictures
+
+    return sample
+
+
 def together(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
     """Judge real and fake in one pass, [N] logits each: the same numbers, fewer and larger operations.
 
@@ -100,20 +117,12 @@ def image_gan(
 
     def generator_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
         real, y = batch["image"], batch.get("label")
-        if fakes_per_real > 1:
-            z = torch.cat([latent(_Stream(progress, i), latent_dim) for i in range(fakes_per_real)])
-            y = None if y is None else y.repeat(fakes_per_real)
-        else:
-            z = latent(progress, latent_dim)
-        fake = nets.G(z, y)
-        fake_logits = nets.D(fake, y)
-        real_logits = nets.D(real, batch.get("label")) if loss.relativistic else fake_logits
+        fake_y = None if y is None else y.repeat(fakes_per_real)
+        fake = nets.G(latents(progress, latent, latent_dim, fakes_per_real), fake_y)
+        fake_logits = nets.D(fake, fake_y)
+        real_logits = nets.D(real, y) if loss.relativistic else fake_logits
         progress.report("diversity", diversity(real, fake))
         return {"adversarial": loss.generator(real_logits, fake_logits).mean()}
-
-    def sample(nets: Nets, draws: Draws, label: Tensor | None = None) -> Tensor:
-        pictures: Tensor = nets.G(latent(draws, latent_dim), label)
-        return pictures
 
     return Recipe(
         players={
@@ -131,7 +140,7 @@ def image_gan(
             Phase(player="G", loss=generator_loss),
         ),
         batch_size=batch_size,
-        sample=sample,
+        sample=sampler(latent, latent_dim),
         signs=IMAGE_GAN,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gantlet.layers.spectral_norm import spectral
 from gantlet.losses.adversarial import hinge
-from gantlet.networks import resnet, sn_cnn
+from gantlet.networks import cnn, resnet
 from gantlet.recipe import Recipe
 from gantlet.recipes.image_gan import image_gan
 from gantlet.recipes.optimizers import adam, linear_decay
@@ -76,8 +76,8 @@ def sngan_cnn(
     made for two cores. With classes: the label's embedding beside z in G, projection in D.
     """
     return image_gan(
-        G=sn_cnn.Generator(latent_dim, channels, resolution, g_width, num_classes),
-        D=sn_cnn.Discriminator(channels, resolution, d_width, num_classes),
+        G=cnn.Generator(latent_dim, channels, resolution, g_width, num_classes),
+        D=spectral(cnn.Discriminator(channels, resolution, d_width, num_classes)),
         loss=hinge,
         latent_dim=latent_dim,
         g_optimizer=adam(lr, (beta1, beta2)),

@@ -1,4 +1,4 @@
-"""Small convolutional networks for spectral norm: SN-GAN's standard CNN (Miyato 2018, Table 3), shortened.
+"""Small convolutional networks for two cores: SN-GAN's standard CNN (Miyato 2018, Table 3), most 3x3 layers left out.
 
 Shapes: z [N, latent_dim], y [N], pictures [N, C, H, W] in [-1, 1].
 """
@@ -14,14 +14,15 @@ from torch import Tensor, nn
 
 from gantlet.layers.conditional_norm import batch_norm
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
-from gantlet.layers.spectral_norm import spectral
 from gantlet.networks import initialisation
 
 
 class Generator(nn.Module):
     """Linear to the base grid, 4x4 stride-2 transposed convolutions with BN and ReLU, 3x3, tanh.
 
-    `width` maps before the last layer, doubled at each stage below. A label is embedded and appended to z.
+    `width` maps before the last layer, doubled at each stage below. A label is embedded and appended to z. The
+    embedding starts small (`embedding_std`): at 1 the label drowned z on MNIST, every class became one picture
+    (docs/lab-log.md, 2026-11-21).
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Generator(nn.Module):
         width: int = 64,
         num_classes: int = 0,
         embedding_dim: int = 32,
+        embedding_std: float = 0.1,
     ) -> None:
         super().__init__()
         self.resolution = resolution
@@ -46,6 +48,8 @@ class Generator(nn.Module):
         self.ups = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in itertools.pairwise(widths))
         self.out = nn.Conv2d(widths[-1], channels, 3, 1, 1)
         self.apply(initialisation.dcgan)
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, 0.0, embedding_std)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
@@ -60,7 +64,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """3x3 to `width` maps, 4x4 stride-2 convolutions that double them, LeakyReLU(.2), one logit; labels projected.
 
-    Spectral norm on every layer, embedding included. Logits [N] = psi(h) + <embed(y), h> with h the flattened maps.
+    No norm. Logits [N] = psi(h) + <embed(y), h> with h the flattened maps; PyTorch's own initial weights.
     """
 
     def __init__(self, channels: int, resolution: int | Sequence[int], width: int = 64, num_classes: int = 0) -> None:
@@ -76,7 +80,6 @@ class Discriminator(nn.Module):
         features = widths[-1] * grid[0] * grid[1]
         self.logit = nn.Linear(features, 1)
         self.embedding = nn.Embedding(num_classes, features) if num_classes else None
-        spectral(self)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.body(F.pad(x, self.padding) if any(self.padding) else x)

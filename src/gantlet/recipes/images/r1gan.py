@@ -1,0 +1,55 @@
+"""GAN with R1: Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018), arXiv:1801.04406.
+
+The penalty is lazy, a phase of its own (Karras et al., 2020, Analyzing and Improving the Image Quality of StyleGAN,
+appendix B); labels enter D as a projection (Miyato & Koyama, 2018). The networks are small, made for two cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gantlet.losses.adversarial import nonsaturating
+from gantlet.losses.penalties import gradient_norm_squared
+from gantlet.networks import cnn
+from gantlet.recipe import Batch, Losses, Nets, Phase, Progress, Recipe
+from gantlet.recipes.image_gan import image_gan
+from gantlet.recipes.optimizers import adam
+
+TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, r1_every=2, batch_size=8)
+QUICK: dict[str, dict[str, object]] = {"r1gan": dict(g_width=16, d_width=16, r1_gamma=0.2, r1_every=8, lr=5e-4)}
+
+
+def r1gan(
+    *,
+    channels: int = 3,  # of the pictures; filled from the data
+    resolution: int | Sequence[int] = 32,  # side, or (height, width); filled from the data
+    num_classes: int = 0,  # filled from the data; 0 for the unconditional form
+    latent_dim: int = 64,  # size of z
+    g_width: int = 64,  # feature maps before G's last layer
+    d_width: int = 64,  # feature maps of D's first layer
+    r1_gamma: float = 10.0,  # gamma of Eq. 9, applied as gamma / 2 (section 4.1)
+    r1_every: int = 1,  # steps between penalties, which are so much stronger then
+    lr: float = 1e-4,  # Adam (appendix D)
+    beta1: float = 0.0,  # appendix D
+    beta2: float = 0.99,  # appendix D
+    batch_size: int = 64,  # appendix D
+    average_halflife: int = 10_000,  # of G's moving average, in samples (the paper keeps .999 per step)
+) -> Recipe:
+    """The non-saturating game with gamma/2 |grad D(x)|^2 on real pictures, no norm in D: it converges locally."""
+
+    def r1_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
+        y = batch.get("label")
+        return {"r1": r1_gamma / 2 * gradient_norm_squared(lambda x: nets.D(x, y), batch["image"]).mean()}
+
+    game = image_gan(
+        G=cnn.Generator(latent_dim, channels, resolution, g_width, num_classes),
+        D=cnn.Discriminator(channels, resolution, d_width, num_classes),
+        loss=nonsaturating,
+        latent_dim=latent_dim,
+        g_optimizer=adam(lr, (beta1, beta2)),
+        d_optimizer=adam(lr, (beta1, beta2)),
+        batch_size=batch_size,
+        average_halflife=average_halflife,
+    )
+    return replace(game, phases=(*game.phases, Phase(player="D", loss=r1_loss, every=r1_every)))

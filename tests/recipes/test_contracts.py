@@ -1,0 +1,214 @@
+"""The contract that every recipe keeps at its tiny size. A new name in `gantlet.recipes.NAMES` is tested at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_runs import (
+    BATCH_LOSS,
+    CASES,
+    CLASSES,
+    UNCONDITIONAL,
+    arguments,
+    build,
+    copies,
+    freeze_batch_statistics,
+    named_parameters,
+    prepare,
+    recipe_name,
+    rows_of,
+    same,
+    size,
+    step,
+    train,
+)
+from torch import Tensor
+
+from gantlet.draws import SampleDraws
+from gantlet.engine import loop, nets
+from gantlet.engine.health import Guard
+from gantlet.recipe import Recipe
+from gantlet.recipes import catalogue
+
+LARGER = {"channels": 3, "resolution": [16, 24]}  # two stages and several channels: what the tiny size is too small for
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_1_builds_from_arguments_that_survive_json(case: str) -> None:
+    name = recipe_name(case)
+    tiny = catalogue.tiny_settings(name)
+    plain = catalogue.resolve(name, tiny, False, tiny)
+    assert json.loads(json.dumps(plain)) == plain
+    recipe = build(case)
+    assert {phase.player for phase in recipe.phases} == set(recipe.players)
+    assert recipe.batch_size == tiny["batch_size"]
+    assert (recipe.sample is None) != (recipe.apply is None)
+    weights = [build(case).players[player].networks for player in recipe.players]
+    for player, networks in zip(recipe.players.values(), weights, strict=True):
+        for network, twin in zip(player.networks.values(), networks.values(), strict=True):
+            assert all(map(torch.equal, network.state_dict().values(), twin.state_dict().values()))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("case", CASES)
+def test_2_every_loss_term_is_finite(case: str, precision: str, tmp_path: Path) -> None:
+    training = prepare(case, tmp_path, run={"precision": precision})
+    loop.iterate(training, rows_of(case), Guard(training.device))
+    statistics = training.collector.read()
+    for player in training.recipe.players:
+        terms = [name for name in statistics if name.startswith(f"{player}/")]
+        assert f"{player}/gradient_norm" in terms
+        assert f"{player}/adversarial" in terms or f"{player}/class" in terms
+    assert all(torch.isfinite(torch.tensor(value)) for value in statistics.values()), statistics
+    assert all(statistics[f"{player}/gradient_norm"] > 0 for player in training.recipe.players)
+    tensors = [tensor for file in training.state.tensors().values() for tensor in file.values()]
+    assert all(torch.isfinite(tensor).all() for tensor in tensors)
+    assert all(tensor.dtype != torch.bfloat16 for tensor in tensors)  # precision of products, never of what is kept
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_3_each_phase_changes_its_own_player_and_nothing_else(case: str, tmp_path: Path) -> None:
+    training = prepare(case, tmp_path)
+    for number, phase in enumerate(training.recipe.phases):
+        others = [player for player in training.recipe.players if player != phase.player]
+        before = {player: copies(named_parameters(training, player)) for player in training.recipe.players}
+        kept = {key: value.clone() for key, value in training.state.tensors()["averages"].items()}
+        vectors = spectral_vectors(training, others)
+        step(training, number, case)
+        now = named_parameters(training, phase.player)
+        changed = [key for key, value in before[phase.player].items() if not torch.equal(now[key], value)]
+        for network in training.recipe.players[phase.player].networks:
+            assert any(key.startswith(f"{network}.") for key in changed)
+        for player in others:
+            now = named_parameters(training, player)
+            assert [key for key, value in before[player].items() if not torch.equal(now[key], value)] == []
+        assert all(torch.equal(value, kept[key]) for key, value in training.state.tensors()["averages"].items())
+        assert all(torch.equal(a, b) for a, b in zip(vectors, spectral_vectors(training, others), strict=True))
+
+
+def spectral_vectors(training: loop.Training, players: list[str]) -> list[Tensor]:
+    """Return copies of the singular vectors of these players' spectral norms: no forward pass moves them."""
+    networks = [network for player in players for network in training.recipe.players[player].networks.values()]
+    named = [pair for network in networks for pair in network.named_buffers()]
+    return [buffer.clone() for name, buffer in named if name.rpartition(".")[2] in ("u", "v")]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_4_every_trainable_parameter_receives_a_gradient(case: str, tmp_path: Path) -> None:
+    training = prepare(case, tmp_path)
+    missing = {f"{player}/{key}" for player in training.recipe.players for key in named_parameters(training, player)}
+    zero = set(missing)
+    assert missing
+    for _ in range(3):
+        for number, phase in enumerate(training.recipe.phases):
+            step(training, number, case)
+            for key, parameter in named_parameters(training, phase.player).items():
+                if parameter.grad is not None:
+                    missing.discard(f"{phase.player}/{key}")
+                    if bool((parameter.grad != 0).any()):
+                        zero.discard(f"{phase.player}/{key}")
+    assert missing == set()
+    # What shifts all logits alike cancels in a Wasserstein loss, and in a hinge while all are within the margins.
+    assert zero <= {"D/D.logit.bias"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_5_two_halves_of_a_batch_give_the_gradients_of_the_whole(case: str, tmp_path: Path) -> None:
+    """Batch statistics, dropout and noise, where there are any, are switched off: they are not of one sample alone."""
+    for number in range(len(build(case).phases)):
+        whole, halves = (gradients(case, tmp_path, number, accumulate) for accumulate in (1, 2))
+        assert whole.keys() == halves.keys()
+        worst = max(float((whole[key] - halves[key]).abs().max()) for key in whole)
+        scale = max(float(value.abs().max()) for value in whole.values())
+        if recipe_name(case) in BATCH_LOSS and number == 0:
+            assert worst > 1e-5 * max(scale, 1)  # exempt for this reason, and only as long as it is one
+        else:
+            assert worst <= 5e-6 * max(scale, 1)
+
+
+def gradients(case: str, out: Path, number: int, accumulate: int) -> dict[str, Tensor]:
+    """Return the gradients of one update of one phase from the initial state."""
+    training = prepare(case, out, run={"accumulate": accumulate})
+    freeze_batch_statistics(training)
+    step(training, number, case)
+    named = named_parameters(training, training.recipe.phases[number].player)
+    return {key: p.grad.clone() for key, p in named.items() if p.grad is not None}
+
+
+@pytest.mark.parametrize("changes", [{}, LARGER], ids=["tiny", "larger"])
+@pytest.mark.parametrize("case", CASES)
+def test_6_a_resumed_run_is_the_run_bit_for_bit(case: str, changes: dict[str, object], tmp_path: Path) -> None:
+    """Weights, averages, buffers and optimizers; the second start builds from other weights and another generator."""
+    whole = train(case, tmp_path / "whole", 4, **changes)
+    train(case, tmp_path / "parts", 2, **changes)
+    torch.manual_seed(99)
+    torch.rand(17)
+    resumed = train(case, tmp_path / "parts", 4, seed=1, **changes)
+    assert same(whole, resumed) == []
+    assert (resumed.counters.step, resumed.counters.samples) == (4, 4 * build(case).batch_size)
+    assert resumed.counters.position == whole.counters.position
+
+
+def sampled(recipe: Recipe, seed: int, numbers: list[int], labelled: bool) -> Tensor:
+    """Return samples by number, from networks in evaluation mode."""
+    label = torch.tensor([number % CLASSES for number in numbers])
+    networks = nets.build(recipe, torch.device("cpu"))
+    with torch.inference_mode(), nets.evaluating(networks.averaged):
+        draws = SampleDraws(seed, numbers)
+        if recipe.sample is not None:
+            return recipe.sample(networks.averaged, draws, **({"label": label} if labelled else {}))
+        assert recipe.apply is not None
+        return recipe.apply(networks.averaged, draws.uniform("picture", 1, 8, 8) * 2 - 1)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_7_samples(case: str) -> None:
+    given, recipe = arguments(case), build(case)
+    labelled = bool(given.get("num_classes"))
+    whole = sampled(recipe, 5, [0, 1, 2, 3, 4, 5], labelled)
+    assert torch.equal(whole, sampled(recipe, 5, [0, 1, 2, 3, 4, 5], labelled))
+    assert not torch.allclose(whole, sampled(recipe, 6, [0, 1, 2, 3, 4, 5], labelled))
+    assert not torch.allclose(whole[0], whole[1])
+    torch.testing.assert_close(sampled(recipe, 5, [4], labelled), whole[4:5], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(sampled(recipe, 5, [3, 1], labelled), whole[[3, 1]], rtol=1e-5, atol=1e-5)
+    assert whole.dtype == torch.float32
+    if recipe.sample is None:
+        assert whole.shape == (6, given["num_classes"])
+    else:
+        assert whole.shape == (6, *size(given))
+        assert float(whole.abs().max()) <= 1
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if build(case).sample is not None])
+def test_7_pictures_that_are_not_square_in_colour(case: str, tmp_path: Path) -> None:
+    changes = {"channels": 3, "resolution": [8, 12]}
+    training = prepare(case, tmp_path, **changes)
+    loop.iterate(training, rows_of(case, **changes), Guard(training.device))
+    given = arguments(case, **changes)
+    pictures = sampled(training.recipe, 0, [0, 1, 2], bool(given.get("num_classes")))
+    assert pictures.shape == (3, 3, 8, 12)
+    assert torch.isfinite(pictures).all()
+    assert float(pictures.abs().max()) <= 1
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if arguments(case).get("num_classes") and build(case).sample])
+def test_7_the_label_matters(case: str) -> None:
+    recipe = build(case)
+    for network in recipe.players["G"].networks.values():
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, 0.0, 0.3)  # conditional norms begin equal for all classes
+    networks = nets.build(recipe, torch.device("cpu"))
+    with torch.inference_mode(), nets.evaluating(networks.averaged):
+        first, second = (
+            recipe.sample(networks.averaged, SampleDraws(0, [0, 1]), label=torch.full((2,), y)) for y in (0, 1)
+        )
+    assert not torch.allclose(first, second)
+
+
+def test_the_case_without_labels_has_none() -> None:
+    assert arguments(f"sngan {UNCONDITIONAL}")["num_classes"] == 0
+    assert "label" not in rows_of(f"sngan {UNCONDITIONAL}")(0, 2)
+    assert "label" in rows_of("sngan")(0, 2)

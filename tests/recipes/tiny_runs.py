@@ -1,0 +1,131 @@
+"""Every recipe at its tiny size, over data that is a pure function of the position, and what tests ask of such runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gantlet.engine import loop
+from gantlet.engine.health import Guard
+from gantlet.engine.progress import Progress
+from gantlet.engine.run import Run
+from gantlet.engine.state import State
+from gantlet.layers.noise import GaussianNoise
+from gantlet.recipe import Recipe
+from gantlet.recipes import NAMES, catalogue
+
+CLASSES = 3
+UNCONDITIONAL = "without labels"
+CASES = [*NAMES, *(f"{name} {UNCONDITIONAL}" for name in ("sngan", "sngan_cnn"))]  # optional labels: both forms
+
+BATCH_DEPENDENT = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, GaussianNoise)
+BATCH_LOSS = {"dragan": "its delta is half the standard deviation of the whole batch (Kodali 2017)"}
+
+
+def arguments(case: str, **changes: Any) -> dict[str, Any]:
+    """Return the keyword arguments of a case at its tiny size, as run.json gives them back."""
+    name = recipe_name(case)
+    tiny = {**catalogue.tiny_settings(name), **changes}
+    if case.endswith(UNCONDITIONAL):
+        tiny["num_classes"] = 0
+    return dict(json.loads(json.dumps(catalogue.resolve(name, tiny, False, tiny))))
+
+
+def recipe_name(case: str) -> str:
+    return case.split()[0]
+
+
+def build(case: str, seed: int = 0, **changes: Any) -> Recipe:
+    """Build a case's recipe with weights that depend on the seed alone."""
+    torch.manual_seed(seed)
+    return catalogue.build(recipe_name(case), arguments(case, **changes))
+
+
+def size(given: dict[str, Any]) -> tuple[int, int, int]:
+    """Return (channels, height, width) of the pictures that arguments ask for."""
+    resolution = given["resolution"]
+    height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
+    return int(given["channels"]), int(height), int(width)
+
+
+def rows_of(case: str, **changes: Any) -> Callable[[int, int], dict[str, Tensor]]:
+    """Return rows(start, count): noisy gradients in [-1, 1], each sample a function of its position alone."""
+    channels, height, width = size(arguments(case, **changes))
+    slope = torch.linspace(-1, 1, height)[:, None] * torch.linspace(-1, 1, width)
+
+    def rows(start: int, count: int) -> dict[str, Tensor]:
+        pictures = []
+        for position in range(start, start + count):
+            generator = torch.Generator().manual_seed(position)
+            noise = torch.rand(channels, height, width, generator=generator) - 0.5
+            pictures.append(slope * (position % CLASSES - 1) * 0.5 + noise)
+        batch = {"image": torch.stack(pictures)}
+        if not case.endswith(UNCONDITIONAL):
+            batch["label"] = torch.arange(start, start + count) % CLASSES
+        return batch
+
+    return rows
+
+
+def prepare(
+    case: str,
+    out: Path,
+    seed: int = 0,
+    run: dict[str, Any] | None = None,
+    player: dict[str, Any] | None = None,
+    **changes: Any,
+) -> loop.Training:
+    """Return a training of a case on the CPU in float32, restored if `out` holds a checkpoint.
+
+    `run` holds options of the run, `player` what is replaced in every player, `changes` arguments of the recipe.
+    """
+    options = {"steps": 1, "device": "cpu", "precision": "fp32", **(run or {})}
+    recipe = build(case, seed, **changes)
+    recipe = replace(recipe, players={name: replace(p, **(player or {})) for name, p in recipe.players.items()})
+    return loop.prepare(recipe, Run(out=out, **options), {}, lambda message: None)
+
+
+def train(case: str, out: Path, steps: int, seed: int = 0, **changes: Any) -> State:
+    """Train a case up to `steps` and return its state."""
+    training = prepare(case, out, seed, {"steps": steps}, **changes)
+    return loop.train(training, rows_of(case, **changes))
+
+
+def step(training: loop.Training, number: int, case: str, **changes: Any) -> None:
+    """Run one update of one phase, alone."""
+    phase = training.recipe.phases[number]
+    progress = Progress(training.counters, training.run.seed, training.device, training.collector)
+    rows, start = rows_of(case, **changes), training.counters.position
+    loop.step_phase(training, phase, f"{number}.0", rows, start, progress, Guard(training.device))
+
+
+def freeze_batch_statistics(training: loop.Training) -> None:
+    """Let norms read their running statistics and switch dropout and noise off: no sample then depends on another."""
+    for network in training.state.nets.modules.values():
+        for module in network.modules():
+            if isinstance(module, BATCH_DEPENDENT):
+                module.eval()
+
+
+def named_parameters(training: loop.Training, player: str) -> dict[str, nn.Parameter]:
+    """Return the parameters of a player by name."""
+    networks = training.recipe.players[player].networks
+    return {f"{name}.{key}": p for name, network in networks.items() for key, p in network.named_parameters()}
+
+
+def copies(tensors: dict[str, Any]) -> dict[str, Tensor]:
+    return {key: value.detach().clone() for key, value in tensors.items()}
+
+
+def same(a: State, b: State) -> list[str]:
+    """Return the names of all tensors of two states that differ in a single bit."""
+    left, right = a.tensors(), b.tensors()
+    assert {file: sorted(tensors) for file, tensors in left.items()} == {f: sorted(t) for f, t in right.items()}
+    names = [(file, key) for file, tensors in left.items() for key in tensors]
+    return [f"{file}/{key}" for file, key in names if not torch.equal(left[file][key], right[file][key])]

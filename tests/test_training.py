@@ -1,0 +1,136 @@
+"""`gantlet.train` from end to end, small: what it leaves, resuming, interrupting, starting from other weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import gantlet
+from gantlet.errors import UserError
+
+OPTIONS: dict[str, Any] = dict(data="digits", quick=True, quiet=True, evaluate_every=0)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    step = max(int(path.name.removeprefix("step-")) for path in (run / "checkpoints").glob("step-*"))
+    return load_file(run / "checkpoints" / f"step-{step}" / "weights.safetensors")
+
+
+def test_a_run_leaves_a_readable_folder(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    model = gantlet.train("dcgan", out=out, steps=4, **OPTIONS)
+    record = json.loads((out / "run.json").read_text())
+    assert (record["recipe"], record["settings"]) == ("dcgan", "quick")
+    assert record["data"]["facts"] == {"channels": 1, "resolution": 8, "num_classes": 10}
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    steps = [line["step"] for line in lines if "event" not in line]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 4
+    assert {"D/adversarial", "G/adversarial", "G/gradient_norm", "D/real_logits"} <= set(lines[-1])
+    for name in ("reals.png", "report.html", "samples/000000256.png"):
+        assert (out / name).stat().st_size > 100, name
+    pictures = model.sample(3, seed=1)
+    assert pictures.shape == (3, 1, 8, 8)
+    assert pictures.abs().max() <= 1
+    assert model.to_raw(pictures).shape == (3, 8, 8, 1)
+    assert model.to_raw(pictures).max() <= 16
+
+
+def test_the_same_call_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    gantlet.train("sngan_cnn", out=tmp_path / "whole", steps=6, **OPTIONS)
+    gantlet.train("sngan_cnn", out=tmp_path / "halves", steps=3, **OPTIONS)
+    gantlet.train("sngan_cnn", out=tmp_path / "halves", steps=6, **OPTIONS)
+    whole, halves = weights(tmp_path / "whole"), weights(tmp_path / "halves")
+    assert all(torch.equal(whole[name], halves[name]) for name in whole)
+
+
+def test_looking_changes_nothing(tmp_path: Path) -> None:
+    gantlet.train("gan", out=tmp_path / "quiet", steps=5, sample_every=1e9, **OPTIONS)
+    busy = {**OPTIONS, "evaluate_every": 1e-9}
+    gantlet.train("gan", out=tmp_path / "busy", steps=5, sample_every=1e-9, save_every=1e-9, **busy)
+    quiet, looked_at = weights(tmp_path / "quiet"), weights(tmp_path / "busy")
+    assert all(torch.equal(quiet[name], looked_at[name]) for name in quiet)
+    evaluations = [json.loads(line) for line in (tmp_path / "busy" / "evaluations.jsonl").read_text().splitlines()]
+    assert evaluations
+    assert all(record["protocol"]["extractor"]["name"] for record in evaluations)
+    best = json.loads((tmp_path / "busy" / "checkpoints" / "best.json").read_text())
+    assert best["value"] == min(record["values"]["fid"] for record in evaluations)
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
+    gantlet.train("gan", out=tmp_path / "run", steps=2, **OPTIONS)
+    before = weights(tmp_path / "run")
+    gantlet.train("gan", out=tmp_path / "run", steps=2, **OPTIONS)
+    after = weights(tmp_path / "run")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_init_from_takes_weights_and_nothing_else(tmp_path: Path) -> None:
+    gantlet.train("gan", out=tmp_path / "first", steps=3, **OPTIONS)
+    gantlet.train("gan", out=tmp_path / "second", steps=1, seed=5, init_from=tmp_path / "first", **OPTIONS)
+    gantlet.train("gan", out=tmp_path / "fresh", steps=1, seed=5, **OPTIONS)
+    record = json.loads((tmp_path / "second" / "run.json").read_text())
+    assert record["init_from"] == str(tmp_path / "first")
+    first, second, fresh = (weights(tmp_path / name) for name in ("first", "second", "fresh"))
+    name = "D.layers.0.weight"
+    assert (second[name] - first[name]).abs().max() < 0.01 < (second[name] - fresh[name]).abs().max()
+    with pytest.raises(UserError, match="does not fit"):
+        gantlet.train("gan", out=tmp_path / "third", steps=1, width=32, init_from=tmp_path / "first", **OPTIONS)
+
+
+def test_a_damaged_last_checkpoint_costs_only_its_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    gantlet.train("gan", out=out, steps=2, **OPTIONS)
+    gantlet.train("gan", out=out, steps=4, **OPTIONS)
+    whole = weights(out)
+    path = out / "checkpoints" / "step-4" / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    gantlet.train("gan", out=out, steps=4, **OPTIONS)
+    assert "damaged" in capsys.readouterr().err
+    assert all(torch.equal(value, whole[name]) for name, value in weights(out).items())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path, number: signal.Signals) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "gantlet.cli", "train", "gan", "--data", "digits", "--out", str(out),
+               "--seconds", "300", "--quiet"]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (
+        not (out / "log.jsonl").is_file() or b"G/" not in (out / "log.jsonl").read_bytes()
+    ):
+        time.sleep(0.1)
+    time.sleep(0.5)
+    began = time.monotonic()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + number, errors
+    assert time.monotonic() - began < 10
+    assert "goes on" in errors
+    assert "Traceback" not in errors
+    step = max(int(path.name.removeprefix("step-")) for path in (out / "checkpoints").glob("step-*"))
+    assert step > 0
+    model = gantlet.load(out)
+    assert model.about["recipe"] == "gan"
+    assert os.path.exists(out / "report.html")
+
+
+def test_no_recipe_lets_the_data_choose(tmp_path: Path) -> None:
+    gantlet.train(out=tmp_path / "run", steps=1, **{**OPTIONS, "quick": None})
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["reason"]
+    assert record["settings"] in ("quick", "faithful")
+    assert record["arguments"]["num_classes"] == 10
