@@ -4,8 +4,8 @@
     PYTHONPATH=examples gantlet sample runs/own --num 64 --out own.png
 
 It differs from the recipes inside Gantlet in nothing but its place. R1 (Mescheder et al., 2018, arXiv:1801.04406) runs
-on every 16th step only, as in StyleGAN2 (Karras et al., 2020, arXiv:1912.04958): a phase of its own, `every=16`, and the
-loop makes its gradient 16 times larger.
+on every 16th step only, as in StyleGAN2 (Karras et al., 2020, arXiv:1912.04958): a phase of its own, `every=16`, and
+the loop makes its gradient 16 times larger.
 """
 
 from __future__ import annotations

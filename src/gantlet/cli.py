@@ -168,7 +168,7 @@ def train(words: list[str]) -> int:
     return 0
 
 
-def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dict[str, str]]:
+def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dict[str, Any]]:
     """Take the recipe's own `--name value` pairs out of the words; their types are read from its signature later.
 
     Raises UserError, with a suggestion, for an option that neither the verb nor the named recipe has.

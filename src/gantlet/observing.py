@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gantlet.data import ImageData
-from gantlet.engine.loop import Training
+from gantlet.engine import parallel
+from gantlet.engine.loop import Training, save
 from gantlet.engine.nets import evaluating
 from gantlet.media.image import grid, to_displayable, write_image
-from gantlet.metrics import Judgement
+from gantlet.metrics import Features, Judgement
 from gantlet.model import Model
 from gantlet.recipe import Recipe
 from gantlet.record import Record
@@ -76,7 +77,7 @@ class Observer:
         for tracker in self.trackers:
             tracker.image(name, array, samples)
 
-    def finish(self, training: Training) -> None:
+    def finish(self) -> None:
         """Close files and trackers."""
         self.log.close()
         self.evaluations.close()
@@ -139,45 +140,49 @@ class SampleGrids:
 
 
 class Evaluations:
-    """Judges the averaged networks now and then, at most a twentieth of the time, and marks the best checkpoint."""
+    """Judges the averaged networks now and then, at most a twentieth of the time, and marks the best checkpoint.
 
-    def __init__(self, out: Path, record: Record, images: ImageData, seconds: float, observer: Observer) -> None:
+    Every process has this hook, because all take part in saving; the one with an observer judges.
+    """
+
+    def __init__(self, record: Record, images: ImageData, seconds: float, observer: Observer | None) -> None:
         self._record, self._images, self._seconds, self._observer = record, images, seconds, observer
         self._last, self._cost = time.monotonic(), 0.0
-        self._features: Any = None
-        self._previous: Any = None
+        self._features: Features | None = None
+        self._previous: Judgement | None = None
 
     def after_step(self, training: Training) -> None:
-        if time.monotonic() - self._last >= max(self._seconds, self._cost / SHARE):
-            self.judge(training)
-
-    def judge(self, training: Training) -> None:
-        """Compute the numbers of this moment; the clock of the training budget stands still meanwhile."""
-        from gantlet import judging
-        from gantlet.engine.loop import save
-
+        late = time.monotonic() - self._last >= max(self._seconds, self._cost / SHARE)
+        if not any(parallel.agree([late], training.device)):
+            return
         began = time.perf_counter()
-        self._observer.status.note("Evaluating ...")
+        save(training)
+        if self._observer is not None:
+            self.judge(training, self._observer)
+        self._last = time.monotonic()
+        training.paused += time.perf_counter() - began
+
+    def judge(self, training: Training, observer: Observer) -> None:
+        """Compute and log the numbers of this moment; the clock of the training budget stands still meanwhile."""
+        from gantlet import judging
+
         if self._features is None:
-            self._features = judging.extractor("auto", self._images, note=self._observer.status.note)
-        first = time.perf_counter()
+            self._features = judging.extractor("auto", self._images, note=observer.status.note)
+        began = time.perf_counter()
         with evaluating(training.state.nets.averaged):
             model = live_model(training, self._record)
             judgement = judging.judge_training(model, self._images, self._features, EVALUATED, self._previous)
         self._previous = judgement
         now = training.counters
         clock = {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
-        self._observer.evaluations.append({**clock, **evaluation_record(judgement)})
-        self._observer.note("evaluation", judgement.line())
-        for tracker in self._observer.trackers:
+        observer.evaluations.append({**clock, **evaluation_record(judgement)})
+        observer.note("evaluation", judgement.line())
+        for tracker in observer.trackers:
             numbers = {f"metrics/{name}": value for name, value in judgement.values.items() if isinstance(value, float)}
             tracker.scalars(numbers, now.samples)
         if "fid" in judgement.values:
-            save(training)
             training.checkpoints.mark_best(now.step, "fid", judgement.values["fid"])
-        self._cost = time.perf_counter() - first
-        self._last = time.monotonic()
-        training.paused += time.perf_counter() - began
+        self._cost = time.perf_counter() - began
 
     def note(self, event: str, message: str) -> None:
         """Nothing to tell."""

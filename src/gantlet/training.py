@@ -147,15 +147,15 @@ class Session:
         training = loop.prepare(self.recipe, self.options, self.record.model(), status.note)
         observer = Observer(out, status, self.record, tensorboard, wandb) if chief else None
         note = observer.note if observer is not None else (lambda event, message: None)
-        hooks: list[loop.Hook] = [SaveByClock(self.options.save_every, note)]
+        hooks: list[loop.Hook] = [SaveByClock(self.options.save_every)]
         if observer is not None:
             write_reals(out, self.images)
             observer.begin(training, resuming)
             hooks.append(Tick(observer.tick, Watch(self.recipe.signs), note))
             if self.recipe.sample is not None:
                 hooks.append(SampleGrids(out, self.record, sample_every, observer))
-                if evaluate_every > 0:
-                    hooks.append(Evaluations(out, self.record, self.images, evaluate_every, observer))
+        if self.recipe.sample is not None and evaluate_every > 0:
+            hooks.append(Evaluations(self.record, self.images, evaluate_every, observer))
         before = training.counters.step
         generator_state = torch.get_rng_state()
         try:
@@ -163,9 +163,9 @@ class Session:
                 loop.train(training, self.rows, hooks)
         finally:
             torch.set_rng_state(generator_state)
-            if observer is not None:
-                observer.finish(training)
             status.stop()
+            if observer is not None:
+                observer.finish()
         if chief:
             for hook in hooks:
                 if isinstance(hook, SampleGrids) and training.counters.step > before:

@@ -14,7 +14,7 @@ from gantlet.layers.conditional_norm import BatchNorm2d, ConditionalBatchNorm2d
 from gantlet.layers.maxout import Maxout
 from gantlet.layers.noise import GaussianNoise
 from gantlet.layers.spectral_norm import spectral, spectral_norm
-from gantlet.networks import dcgan, mlp, resnet, sn_cnn
+from gantlet.networks import cnn, dcgan, mlp, resnet
 
 LABELS = torch.tensor([0, 2, 1])
 
@@ -36,8 +36,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], bool]] = {  # discriminators 
     "resnet": (lambda: resnet.Discriminator(1, 8, 2), False),
     "resnet with mean": (lambda: resnet.Discriminator(1, 8, 2, mean=True), False),
     "spectral resnet with labels": (lambda: spectral(resnet.Discriminator(1, 8, 2, 3)), True),
-    "spectral cnn": (lambda: sn_cnn.Discriminator(1, 8, 2), False),
-    "spectral cnn with labels": (lambda: sn_cnn.Discriminator(1, 8, 2, 3), True),
+    "cnn": (lambda: cnn.Discriminator(1, 8, 2), False),
+    "spectral cnn with labels": (lambda: spectral(cnn.Discriminator(1, 8, 2, 3)), True),
 }
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gantlet.networks import acgan, classifier, dcgan, mlp, resnet, sn_cnn
+from gantlet.networks import acgan, classifier, cnn, dcgan, mlp, resnet
 
 SIZES = [(8, 8), (8, 12), (5, 9), (28, 28), (33, 20)]
 Y = torch.tensor([0, 2, 1])
@@ -17,7 +17,7 @@ Y = torch.tensor([0, 2, 1])
 GENERATORS: dict[str, Callable[[int, tuple[int, int]], nn.Module]] = {
     "mlp": lambda channels, size: mlp.Generator(6, channels, size, (5, 5), 3, 4),
     "dcgan": lambda channels, size: dcgan.Generator(6, channels, size, 2, 3),
-    "sn_cnn": lambda channels, size: sn_cnn.Generator(6, channels, size, 2, 3),
+    "cnn": lambda channels, size: cnn.Generator(6, channels, size, 2, 3),
     "resnet": lambda channels, size: resnet.Generator(6, channels, size, 2, 3),
     "acgan": lambda channels, size: acgan.Generator(6, channels, size, 3, 2),
 }
@@ -25,7 +25,7 @@ DISCRIMINATORS: dict[str, Callable[[int, tuple[int, int]], nn.Module]] = {
     "mlp": lambda channels, size: mlp.Discriminator(channels, size, (5, 5), 3),
     "maxout": lambda channels, size: mlp.MaxoutDiscriminator(channels, size, 5, 3),
     "dcgan": lambda channels, size: dcgan.Discriminator(channels, size, 2, 3),
-    "sn_cnn": lambda channels, size: sn_cnn.Discriminator(channels, size, 2, 3),
+    "cnn": lambda channels, size: cnn.Discriminator(channels, size, 2, 3),
     "resnet": lambda channels, size: resnet.Discriminator(channels, size, 2, 3),
 }
 
@@ -93,7 +93,7 @@ def test_down_block_equals_the_published_order(size: tuple[int, int]) -> None:
 
 def test_projection_is_an_inner_product_with_the_class() -> None:
     """Miyato & Koyama 2018: logit(x, y) = psi(h) + <embed(y), h>."""
-    for name in ("dcgan", "resnet", "sn_cnn"):
+    for name in ("dcgan", "resnet", "cnn"):
         torch.manual_seed(0)
         network = DISCRIMINATORS[name](1, (8, 8)).eval()
         heads: list[Tensor] = []

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.layers.spectral_norm import spectral
-from gantlet.networks import acgan, dcgan, initialisation, mlp, resnet, sn_cnn
+from gantlet.networks import acgan, cnn, dcgan, initialisation, mlp, resnet
 from gantlet.recipes.images.cgan import cgan_2014
 from gantlet.recipes.images.gan import gan_2014
 
@@ -35,7 +35,7 @@ NETWORKS = {
     "dcgan G": lambda: dcgan.Generator(100, 3, 64, 32),
     "dcgan D": lambda: dcgan.Discriminator(3, 64, 32),
     "dcgan D with labels": lambda: dcgan.Discriminator(3, 64, 32, 10),
-    "sn_cnn G": lambda: sn_cnn.Generator(100, 3, 32, 32),
+    "cnn G": lambda: cnn.Generator(100, 3, 32, 32),
     "acgan D": lambda: acgan.Discriminator(3, 32, 10),
 }
 
@@ -102,7 +102,7 @@ def test_initialisation_reaches_the_original_weight_under_spectral_norm() -> Non
 
 def test_spectral_networks_begin_at_norm_one() -> None:
     torch.manual_seed(0)
-    for network in (sn_cnn.Discriminator(3, 32, 16, 10), spectral(resnet.Discriminator(3, 32, 16, 10))):
+    for network in (spectral(cnn.Discriminator(3, 32, 16, 10)), spectral(resnet.Discriminator(3, 32, 16, 10))):
         layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear | nn.Embedding)]
         assert len(layers) > 5
         for layer in layers:

@@ -7,7 +7,7 @@ from network_counts import batch_norm, conv, linear, parameters, shapes
 from torch import nn
 
 from gantlet.layers.spectral_norm import spectral
-from gantlet.networks import acgan, classifier, dcgan, mlp, resnet, sn_cnn
+from gantlet.networks import acgan, classifier, cnn, dcgan, mlp, resnet
 
 Y = torch.tensor([0, 1])
 
@@ -91,14 +91,14 @@ def test_wgan_gp_critic_averages_where_sngan_sums() -> None:
     torch.testing.assert_close(of_sum(x), 64 * of_mean(x), rtol=1e-4, atol=1e-5)
 
 
-def test_sn_cnn_32() -> None:
+def test_cnn_32() -> None:
     """Miyato 2018, Table 3, without D's 3x3 layers after the first: G 512-256-128-64, D 64-128-256-512."""
-    generator = sn_cnn.Generator(latent_dim=128, channels=3, resolution=32, width=64)
+    generator = cnn.Generator(latent_dim=128, channels=3, resolution=32, width=64)
     assert shapes(generator, nn.ConvTranspose2d, torch.zeros(2, 128)) == [(256, 8, 8), (128, 16, 16), (64, 32, 32)]
     by_hand = linear(128, 512 * 4 * 4) + batch_norm(512) + conv(512, 256, 4, bias=False) + batch_norm(256)
     by_hand += conv(256, 128, 4, bias=False) + batch_norm(128) + conv(128, 64, 4, bias=False) + batch_norm(64)
     assert parameters(generator) == by_hand + conv(64, 3, 3)
-    critic = sn_cnn.Discriminator(channels=3, resolution=32, width=64)
+    critic = cnn.Discriminator(channels=3, resolution=32, width=64)
     assert shapes(critic, nn.Conv2d, picture(3, 32)) == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
     by_hand = conv(3, 64, 3) + conv(64, 128, 4) + conv(128, 256, 4) + conv(256, 512, 4) + linear(512 * 4 * 4, 1)
     assert parameters(critic) == by_hand

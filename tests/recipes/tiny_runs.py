@@ -22,7 +22,10 @@ from gantlet.recipes import NAMES, catalogue
 
 CLASSES = 3
 UNCONDITIONAL = "without labels"
-CASES = [*NAMES, *(f"{name} {UNCONDITIONAL}" for name in ("sngan", "sngan_cnn"))]  # optional labels: both forms
+CASES = [
+    *NAMES,
+    *(f"{name} {UNCONDITIONAL}" for name in ("sngan", "sngan_cnn", "r1gan")),
+]  # optional labels: both forms
 
 BATCH_DEPENDENT = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, GaussianNoise)
 BATCH_LOSS = {"dragan": "its delta is half the standard deviation of the whole batch (Kodali 2017)"}

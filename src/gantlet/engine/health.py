@@ -51,11 +51,11 @@ def lr_scale_after(rollbacks: Sequence[int], step: int, scale: float, where: str
     recent = [past for past in rollbacks if step - past < FORGIVEN_AFTER]
     if len(recent) >= STOP_AFTER:
         raise RunFailed(
-            f"The run diverged {len(recent)} times within {FORGIVEN_AFTER} steps (last in {where} at step {step}), "
+            f"The run diverged {len(recent) + 1} times within {FORGIVEN_AFTER} steps (last in {where} at step {step}), "
             f"also at {scale:g} of the learning rate. The last good checkpoint is kept; lower the learning rate or "
             "choose another recipe, and look for damaged data with `gantlet inspect`."
         )
-    return scale * 0.5 if len(recent) >= 2 else scale
+    return scale * 0.5 if recent else scale
 
 
 def vanishing_or_exploding(statistics: Mapping[str, float]) -> list[str]:

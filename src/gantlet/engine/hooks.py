@@ -9,7 +9,6 @@ from typing import Any
 from gantlet.engine import parallel
 from gantlet.engine.health import Watch
 from gantlet.engine.loop import Training, save
-from gantlet.engine.state import NotFinite
 
 Event = Callable[[str, str], None]  # (event, message)
 
@@ -17,18 +16,15 @@ Event = Callable[[str, str], None]  # (event, message)
 class SaveByClock:
     """Saves a checkpoint every `run.save_every` seconds."""
 
-    def __init__(self, seconds: float, note: Event) -> None:
-        self._seconds, self._note = seconds, note
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._last = time.monotonic()
 
     def after_step(self, training: Training) -> None:
         late = time.monotonic() - self._last >= self._seconds
         if not any(parallel.agree([late], training.device)):
             return
-        try:
-            save(training)
-        except NotFinite as tensor:  # the guard rolls the run back as soon as the gradient shows it
-            self._note("health", f"Not saved at step {training.counters.step}: {tensor} is not finite.")
+        save(training)  # NotFinite sends the run back to its last good checkpoint
         self._last = time.monotonic()
 
     def note(self, event: str, message: str) -> None:

@@ -91,12 +91,12 @@ def train(training: Training, rows: Rows, hooks: Sequence[Hook] = ()) -> State:
                 save(training)
                 return training.state
             iterate(training, rows, guard)
+            seconds = before + time.perf_counter() - began - training.paused
+            training.state.counters = advance(training.counters, seconds=seconds)
+            for hook in hooks:
+                hook.after_step(training)
         except (Diverged, NotFinite) as where:
             roll_back(training, str(where), guard, hooks)
-        seconds = before + time.perf_counter() - began - training.paused
-        training.state.counters = advance(training.counters, seconds=seconds)
-        for hook in hooks:
-            hook.after_step(training)
 
 
 def iterate(training: Training, rows: Rows, guard: Guard) -> None:

@@ -128,8 +128,8 @@ def verify(folder: Path) -> dict[str, Any]:
         try:
             if path.stat().st_size != size or digest(path) != sha256:
                 raise Damaged(f"{path} is not the file that was saved (size or SHA-256 differs)")
-        except OSError as error:
-            raise Damaged(f"{path} cannot be read ({error.strerror})") from error
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            raise Damaged(f"{path} cannot be read ({getattr(error, 'strerror', error)})") from error
     return dict(manifest)
 
 

@@ -72,21 +72,23 @@ def parameters(function: RecipeFunction) -> list[Parameter]:
 
 
 def _comments(function: RecipeFunction) -> dict[str, str]:
-    """Return the trailing comment of each line of a signature, by the first name on that line."""
+    """Return the comment that trails each argument of a signature, by the argument's name."""
     try:
         source = inspect.getsource(function)
     except (OSError, TypeError):
         return {}
-    comments, first = {}, ""
+    comments, first, last = {}, "", ""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.NAME and not first:
             first = token.string
         elif token.type == tokenize.COMMENT and first:
             comments[first] = token.string.lstrip("# ")
-        elif token.type in (tokenize.NL, tokenize.NEWLINE):
+        elif token.type == tokenize.NL and last in ("(", ","):  # not in the middle of an argument
             first = ""
         if token.type == tokenize.OP and token.string == "->":
             break
+        if token.type not in (tokenize.NL, tokenize.COMMENT):
+            last = token.string
     return comments
 
 

@@ -26,8 +26,8 @@ def dragan(
     d_width: int = 64,  # feature maps of D's first layer
     penalty_weight: float = 10.0,  # lambda of Algorithm 1
     lr: float = 2e-4,  # Adam
-    beta1: float = 0.5,
-    batch_size: int = 64,
+    beta1: float = 0.5,  # of Adam, as in DCGAN (Radford 2016, section 4)
+    batch_size: int = 64,  # samples per update
     average_halflife: int = 10_000,  # of G's moving average, in samples (Karras 2018); the paper keeps none
 ) -> Recipe:
     """The plain loss plus a penalty that keeps D's gradient norm at 1 around the data, only there.
