@@ -45,3 +45,10 @@ def linear_decay(lr: float, samples: int | None) -> Callable[[Progress], Mapping
     if samples is None:
         return None
     return lambda progress: {"lr": lr * max(0.0, 1.0 - progress.samples / samples)}
+
+
+def inverse_decay(lr: float, halving: int | None) -> Callable[[Progress], Mapping[str, Any]] | None:
+    """Return a schedule lr / (1 + samples / halving): half after `halving` samples, never 0; None for no decay."""
+    if halving is None:
+        return None
+    return lambda progress: {"lr": lr / (1.0 + progress.samples / halving)}

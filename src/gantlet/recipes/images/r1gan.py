@@ -14,10 +14,10 @@ from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.networks import cnn
 from gantlet.recipe import Batch, Losses, Nets, Phase, Progress, Recipe
 from gantlet.recipes.image_gan import image_gan
-from gantlet.recipes.optimizers import adam
+from gantlet.recipes.optimizers import adam, inverse_decay
 
 TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, r1_every=2, batch_size=8)
-QUICK: dict[str, dict[str, object]] = {"r1gan": dict(g_width=16, d_width=16, r1_gamma=0.2, r1_every=8, lr=5e-4)}
+QUICK: dict[str, dict[str, object]] = {"r1gan": dict(g_width=16, d_width=16, r1_gamma=0.2, r1_every=8, lr=1e-3)}
 
 
 def r1gan(
@@ -31,6 +31,7 @@ def r1gan(
     r1_gamma: float = 10.0,  # gamma of Eq. 9, applied as gamma / 2 (section 4.1)
     r1_every: int = 1,  # steps between penalties, which are so much stronger then
     lr: float = 1e-4,  # Adam (appendix D)
+    lr_halving: int | None = None,  # samples after which lr has halved, as lr / (1 + samples / this); None for constant
     beta1: float = 0.0,  # appendix D
     beta2: float = 0.99,  # appendix D
     batch_size: int = 64,  # appendix D
@@ -49,6 +50,8 @@ def r1gan(
         latent_dim=latent_dim,
         g_optimizer=adam(lr, (beta1, beta2)),
         d_optimizer=adam(lr, (beta1, beta2)),
+        g_schedule=inverse_decay(lr, lr_halving),
+        d_schedule=inverse_decay(lr, lr_halving),
         batch_size=batch_size,
         average_halflife=average_halflife,
     )
