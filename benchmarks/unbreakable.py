@@ -224,7 +224,7 @@ def killed_savers(folder: Path, kills: int, rng: random.Random) -> dict[str, Any
     say(f"(b) {kills} kills, {partial} in the middle of a save: {unreadable} unreadable, {len(warnings)} damaged")
     say(f"    plain torch.save: {corrupt} of {baseline} unreadable")
     return {
-        "kills": kills, "unreadable": unreadable, "damaged_checkpoints_seen": len(warnings), "last_step": state.counters.step,
+        "kills": kills, "unreadable": unreadable, "damaged_checkpoints_seen": len(warnings),
         "killed_in_the_middle_of_a_save": partial, "plain_torch_save": {"kills": baseline, "unreadable": corrupt},
         "failures": unreadable + len(warnings),
     }  # fmt: skip
@@ -260,10 +260,9 @@ def full_disk(folder: Path) -> dict[str, Any]:
     run_to_the_end(out, steps=60)
     equal = fingerprint(newest(out, [])) == fingerprint(newest(folder / "peaceful", []))
     failures = sum(not (row["clear"] and row["earlier_checkpoint_intact"]) or row["temporaries_left"] for row in rows)
-    say(f"(c) full disk: {sum(row['clear'] for row in rows)} of {len(rows)} said clearly, earlier checkpoint intact in")
-    say(
-        f"    {sum(row['earlier_checkpoint_intact'] for row in rows)}; with room again equal to a run in peace: {equal}"
-    )
+    clear, intact = (sum(row[name] for row in rows) for name in ("clear", "earlier_checkpoint_intact"))
+    say(f"(c) {len(rows)} full disks: {clear} said so clearly, {intact} left the earlier checkpoint intact")
+    say(f"    with room again, equal to a run in peace: {equal}")
     return {"limits": rows, "equal_afterwards": equal, "failures": failures + (not equal)}
 
 
@@ -295,7 +294,7 @@ class Fault:
                 "buffer": self.rng.choice(buffers),
                 "optimizer": training.state.optimizers[player].state[self.rng.choice(parameters)]["exp_avg"],
             }[self.place]
-            where.detach().view(-1)[0] = self.value
+            where.detach()[(0,) * where.dim()] = self.value
         self.done = self.place != "data"
 
     def spoil_gradient(self, parameter: nn.Parameter) -> None:
@@ -339,8 +338,8 @@ def faulty_run(folder: Path, fault: Fault) -> dict[str, Any]:
         dirty += not all(torch.isfinite(value).all() for tensors in files for value in tensors.values())
     return {
         "place": fault.place, "value": str(fault.value), "step": fault.step,
-        "rolled_back": fault.notes.count("rollback"), "reached": training.checkpoints.steps()[0], "checkpoints": len(training.checkpoints.steps()),
-        "checkpoints_with_such_values": dirty,
+        "rolled_back": fault.notes.count("rollback"), "reached": training.checkpoints.steps()[0],
+        "checkpoints": len(training.checkpoints.steps()), "checkpoints_with_such_values": dirty,
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -135,3 +137,35 @@ def test_no_recipe_lets_the_data_choose(tmp_path: Path) -> None:
     assert record["reason"]
     assert record["settings"] in ("quick", "faithful")
     assert record["arguments"]["num_classes"] == 10
+
+
+def test_a_file_never_decides_which_code_is_imported(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    gantlet.train("gan", out=out, steps=1, **OPTIONS)
+    folder = out / "checkpoints" / "step-1"
+    about = json.loads((folder / "model.json").read_bytes())
+    content = json.dumps({**about, "recipe": "os:system", "arguments": {"command": f"touch {tmp_path}/ran"}}).encode()
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest["files"]["model.json"] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    (folder / "model.json").write_bytes(content)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match="recipe from elsewhere"):
+        gantlet.load(out)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_last_moment_is_judged_before_an_earlier_one_is_called_best(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    gantlet.train("gan", out=out, steps=3, **{**OPTIONS, "evaluate_every": 1e-9})
+    steps = [json.loads(line)["step"] for line in (out / "evaluations.jsonl").read_text().splitlines()]
+    assert steps[-1] == 3
+
+
+def test_samples_in_a_file_are_judged_like_the_run_they_came_from(tmp_path: Path) -> None:
+    model = gantlet.train("gan", out=tmp_path / "run", steps=2, **OPTIONS)
+    pictures = model.sample(200)
+    np.savez(tmp_path / "samples.npz", images=model.to_raw(pictures))
+    options: dict[str, Any] = dict(num=200, extractor_name="random")
+    run = gantlet.evaluate(model, "digits", **options)
+    file = gantlet.evaluate(tmp_path / "samples.npz", "digits", **options)
+    assert file.values["fid"] == pytest.approx(run.values["fid"], rel=1e-9)

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from gantlet import __version__
 from gantlet.errors import RunFailed, UserError, suggest
+from gantlet.parsing import parse, parser, resolution, split_recipe_options, whole
 
 OVERVIEW = """\
 Train, judge and use generative adversarial networks.
@@ -32,13 +32,6 @@ Train, judge and use generative adversarial networks.
 
 `gantlet VERB --help` explains a verb.
 """
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are one sentence with a suggestion."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message[:1].upper()}{message[1:].rstrip('.')}. `{self.prog} --help` explains.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,29 +81,6 @@ def run(words: list[str]) -> int:
     return verbs[words[0]](words[1:])
 
 
-def parser(verb: str, usage: str, description: str) -> Parser:
-    """Return the parser of one verb."""
-    return Parser(
-        prog=f"gantlet {verb}",
-        usage=f"gantlet {verb} {usage}",
-        description=description,
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
-def parse(verb: Parser, words: list[str]) -> dict[str, Any]:
-    """Return what was given; unknown options get a suggestion."""
-    known, rest = verb.parse_known_args(words)
-    if rest:
-        options = [name for action in verb._actions for name in action.option_strings]
-        raise UserError(
-            f"Unknown argument '{rest[0]}'.{suggest(rest[0].split('=')[0], options)} `{verb.prog} --help` explains."
-        )
-    return vars(known)
-
-
 def train(words: list[str]) -> int:
     """gantlet train"""
     verb = parser(
@@ -155,68 +125,22 @@ def train(words: list[str]) -> int:
         given["quick"] = False
     import gantlet
 
+    if ":" in given.get("recipe", ""):
+        sys.path.insert(0, os.getcwd())  # typed by the person, so it may lie here
     try:
         model = gantlet.train(**given, **options)
     except KeyboardInterrupt as stopped:
         code = getattr(stopped, "exit_code", 130)
         print(f"gantlet: {stopped}" if str(stopped) else "gantlet: interrupted.", file=sys.stderr)
         return int(code)
+    if int(os.environ.get("RANK", "0")):
+        return 0
     out = given["out"]
     print(f"Trained {model.about['recipe']}; everything is in {out}. Open {Path(out) / 'report.html'}")
-    print(f"  gantlet sample {out} --num 64 --out samples.png")
-    print(f"  gantlet evaluate {out} --data {given['data']}")
+    if model.recipe.sample is not None:
+        print(f"  gantlet sample {out} --num 64 --out samples.png")
+        print(f"  gantlet evaluate {out} --data {given['data']}")
     return 0
-
-
-def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dict[str, Any]]:
-    """Take the recipe's own `--name value` pairs out of the words; their types are read from its signature later.
-
-    Raises UserError, with a suggestion, for an option that neither the verb nor the named recipe has.
-    """
-    own = {name: action.nargs != 0 for action in verb._actions for name in action.option_strings}
-    rest: list[str] = []
-    options: dict[str, str] = {}
-    recipe = None
-    queue = list(words)
-    while queue:
-        word = queue.pop(0)
-        name, equals, value = word.partition("=")
-        if not word.startswith("--"):
-            recipe = recipe if word.startswith("-") else recipe or word
-            rest.append(word)
-        elif name in own:
-            rest.append(word)
-            if own[name] and not equals and queue:
-                rest.append(queue.pop(0))
-        else:
-            if not equals and not queue:
-                raise UserError(f"Option {name} needs a value.{suggest(name, own)}")
-            options[name] = value if equals else queue.pop(0)
-    if options and recipe is not None:
-        from gantlet.recipes import catalogue
-
-        known = [f"--{p.name.replace('_', '-')}" for p in catalogue.parameters(catalogue.find(recipe))]
-        for name in options:
-            if name.replace("_", "-") not in known:
-                hint = suggest(name, [*known, *own])
-                raise UserError(
-                    f"Neither train nor {recipe} has an option {name}.{hint} `gantlet show {recipe}` lists them."
-                )
-    return rest, {name[2:].replace("-", "_"): value for name, value in options.items()}
-
-
-def whole(text: str) -> int:
-    """Read a whole number; 5e6 and 5_000_000 are fine."""
-    number = float(text)
-    if number != int(number):
-        raise ValueError(text)
-    return int(number)
-
-
-def resolution(text: str) -> int | tuple[int, int]:
-    """Read 64 or 48x64 (height x width)."""
-    height, cross, width = text.lower().partition("x")
-    return (int(height), int(width)) if cross else int(height)
 
 
 def sample(words: list[str]) -> int:
@@ -237,6 +161,7 @@ def sample(words: list[str]) -> int:
     add("--truncation", type=float, help="for recipes that have it")
     add("--batch-size", type=whole, help="samples computed at once")
     add("--checkpoint", help="auto, best or last")
+    add("--recipe", help="needed for a model of your own recipe: its module:function")
     add("--device", help="auto, cpu, cuda, mps")
     given = parse(verb, words)
     out = Path(given.pop("out"))
@@ -261,7 +186,9 @@ def load(given: dict[str, Any]) -> Any:
     """Load the model that --run, --checkpoint and --device name, taking those out of `given`."""
     import gantlet
 
-    return gantlet.load(given.pop("run"), **{key: given.pop(key) for key in ("checkpoint", "device") if key in given})
+    return gantlet.load(
+        given.pop("run"), **{key: given.pop(key) for key in ("checkpoint", "device", "recipe") if key in given}
+    )
 
 
 def evaluate(words: list[str]) -> int:
@@ -281,6 +208,7 @@ def evaluate(words: list[str]) -> int:
     add("--inception", help="path of the TorchScript Inception, if you have it")
     add("--labels", help="a CSV of file,label")
     add("--checkpoint", help="auto, best or last")
+    add("--recipe", help="needed for a model of your own recipe: its module:function")
     add("--truncation", type=float, help="for recipes that have it")
     add("--json", action="store_true", help="print JSON")
     given = parse(verb, words)
@@ -307,6 +235,7 @@ def interpolate(words: list[str]) -> int:
     add("--seed", type=int, help="of the end points")
     add("--label", help="a class, by name or number")
     add("--checkpoint", help="auto, best or last")
+    add("--recipe", help="needed for a model of your own recipe: its module:function")
     add("--device", help="auto, cpu, cuda, mps")
     given = parse(verb, words)
     out = Path(given.pop("out"))

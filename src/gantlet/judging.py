@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,7 @@ def evaluate(
     inception: str | Path | None = None,
     checkpoint: str = "auto",
     labels: str | Path | None = None,
+    recipe: str | None = None,
     note: Note = silent,
     **options: Any,
 ) -> Judgement:
@@ -158,11 +160,13 @@ def evaluate(
 
     Raises UserError for mistakes in paths, sizes or names.
     """
-    model, given = _open(what, checkpoint)
+    model, given = _open(what, checkpoint, recipe)
     source = str(model.about["data"]["source"]) if model is not None else ""
     resolution = model.about["data"]["facts"]["resolution"] if model is not None else given.facts()["resolution"]  # type: ignore[union-attr]
     size = resolution if isinstance(resolution, int) else (int(resolution[0]), int(resolution[1]))
     images = open_images(data, resolution=size, labels=labels)
+    if given is not None and Path(str(what)).suffix in (".npz", ".npy") and given.pixels.dtype == images.pixels.dtype:
+        given = replace(given, intensity=images.intensity)  # raw values, as `gantlet sample` writes them
     held_out = test_split(data, images)
     features = extractor(extractor_name, images, inception=inception, note=note)
     num = num if model is not None else min(num, len(given))  # type: ignore[arg-type]
@@ -226,10 +230,10 @@ def record_evaluation(what: str | Path, judgement: Judgement) -> None:
     write_report(folder)
 
 
-def _open(what: str | Path | Model, checkpoint: str) -> tuple[Model | None, ImageData | None]:
+def _open(what: str | Path | Model, checkpoint: str, recipe: str | None) -> tuple[Model | None, ImageData | None]:
     if isinstance(what, Model):
         return what, None
     path = Path(what)
     if (path / "run.json").is_file() or (path / "model.json").is_file():
-        return load(path, checkpoint=checkpoint), None
+        return load(path, checkpoint=checkpoint, recipe=recipe), None
     return None, open_images(path)

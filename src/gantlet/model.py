@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from gantlet.engine.precision import choose_device
 from gantlet.engine.storage import Damaged, verify
 from gantlet.errors import UserError
 from gantlet.recipe import Recipe
-from gantlet.recipes import catalogue
+from gantlet.recipes import NAMES, catalogue
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,19 +60,18 @@ class Model:
             raise UserError(f"Recipe '{self.about['recipe']}' is not generative: it has nothing to sample.")
         if num < 1 or batch_size < 1:
             raise UserError(f"The number of samples and the batch size must be positive, not {min(num, batch_size)}.")
+        known = set(inspect.signature(self.recipe.sample).parameters) - {"nets", "draws", "label"}
+        for option in options:
+            if option not in known:
+                raise UserError(
+                    f"Recipe '{self.about['recipe']}' has no {option} to sample with; leave --{option} out."
+                )
         for start in range(first, first + num, batch_size):
             numbers = range(start, min(start + batch_size, first + num))
             draws = SampleDraws(seed, numbers, self.device)
             y = self._labels(draws, label, numbers, first)
             keywords = dict(options) if y is None else {"label": y, **options}
-            try:
-                pictures = self.recipe.sample(self.nets, draws, **keywords)
-            except TypeError as error:
-                if not options:
-                    raise
-                raise UserError(
-                    f"Recipe '{self.about['recipe']}' cannot sample with {', '.join(options)}: {error}."
-                ) from error
+            pictures = self.recipe.sample(self.nets, draws, **keywords)
             yield pictures.float(), y
 
     def sample(self, num: int = 1, **options: Any) -> Tensor:
@@ -166,12 +166,13 @@ class Between:
         return walk
 
 
-def load(path: str | Path, *, checkpoint: str = "auto", device: str = "auto") -> Model:
+def load(path: str | Path, *, checkpoint: str = "auto", device: str = "auto", recipe: str | None = None) -> Model:
     """Load a model from a run folder or from one checkpoint folder, after verifying its SHA-256 manifest.
 
     `checkpoint` is "best" (by the metric measured while training), "last", or "auto": the best if one is marked.
+    A model of somebody's own recipe ("module:function") is code: it loads only if that very name is given as `recipe`.
 
-    Raises UserError if there is no model or it is damaged.
+    Raises UserError if there is no model, it is damaged, or its recipe was not named.
     """
     keep_freed_memory()
     folder = choose_checkpoint(Path(path), checkpoint)
@@ -180,13 +181,27 @@ def load(path: str | Path, *, checkpoint: str = "auto", device: str = "auto") ->
     except Damaged as error:
         raise UserError(f"{error}; choose another checkpoint of the run.") from error
     about = json.loads((folder / "model.json").read_bytes())
+    about["step"] = json.loads((folder / "state.json").read_bytes())["counters"]["step"]
+    check_recipe(folder, about["recipe"], recipe)
     where = choose_device(device)
-    recipe = catalogue.build(about["recipe"], about["arguments"])
-    live = networks.build(recipe, where)
+    built = catalogue.build(about["recipe"], about["arguments"])
+    live = networks.build(built, where)
     tensors = read_weights(folder)
     for name, module in live.averaged.modules.items():
         module.load_state_dict(tensors[name])
-    return Model(recipe, live.averaged, about, where)
+    return Model(built, live.averaged, about, where)
+
+
+def check_recipe(folder: Path, found: str, named: str | None) -> None:
+    """Raise UserError unless the recipe a file names is one of ours, or the one the person named.
+
+    A file must never decide which code is imported: "os:system" would be a recipe's name, too.
+    """
+    if found not in NAMES and found != named:
+        raise UserError(
+            f"{folder} was made by a recipe from elsewhere, '{found}', whose code would run; if you trust it, "
+            f"name it yourself: --recipe {found} (in Python: recipe='{found}')."
+        )
 
 
 def choose_checkpoint(path: Path, which: str = "auto") -> Path:

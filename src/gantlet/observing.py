@@ -120,6 +120,10 @@ class SampleGrids:
         if time.monotonic() - self._last >= self._seconds:
             self.draw(training)
 
+    def conclude(self, training: Training) -> None:
+        """Draw the grid of the finished run."""
+        self.draw(training)
+
     def draw(self, training: Training) -> None:
         """Write the grid of this moment; with classes, a column each."""
         began = time.perf_counter()
@@ -161,6 +165,11 @@ class Evaluations:
             self.judge(training, self._observer)
         self._last = time.monotonic()
         training.paused += time.perf_counter() - began
+
+    def conclude(self, training: Training) -> None:
+        """Judge the finished run if an earlier moment of it was judged: the best must not win for want of a rival."""
+        if self._observer is not None and training.checkpoints.best() is not None:
+            self.judge(training, self._observer)
 
     def judge(self, training: Training, observer: Observer) -> None:
         """Compute and log the numbers of this moment; the clock of the training budget stands still meanwhile."""

@@ -161,20 +161,20 @@ class Session:
         try:
             with stopping_on_signals(training) as signals:
                 loop.train(training, self.rows, hooks)
+            if training.counters.step > before:
+                for hook in hooks:
+                    if isinstance(hook, SampleGrids | Evaluations):
+                        hook.conclude(training)
         finally:
             torch.set_rng_state(generator_state)
             status.stop()
             if observer is not None:
                 observer.finish()
-        if chief:
-            for hook in hooks:
-                if isinstance(hook, SampleGrids) and training.counters.step > before:
-                    hook.draw(training)
-            write_report(out)
+                write_report(out)
         parallel.barrier()
         if signals:
             raise Interrupted(signals[0], out)
-        return load(out)
+        return load(out, recipe=self.record.recipe)
 
     def claim(self, out: Path) -> bool:
         """Write run.json into a new run folder, or check that an old one is this very run; tell whether it resumes.
@@ -194,6 +194,9 @@ class Session:
                     raise UserError(f"Cannot write to {out} ({error.strerror}); choose another --out.") from error
             return False
         changed = records.differences(old, json.loads(json.dumps(new)))
+        if not changed and parallel.rank() == 0:
+            told = {"run": new["run"], "command": new["command"] or old.get("command", [])}
+            replace_file(out / records.NAME, json.dumps({**old, **told}, indent=1).encode())
         if changed:
             raise UserError(
                 f"{out} holds another run ({'; '.join(changed[:3])}{' ...' if len(changed) > 3 else ''}); "

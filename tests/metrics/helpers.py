@@ -10,11 +10,12 @@ def normal(n: int, f: int, seed: int, scale: float = 1.0, shift: float = 0.0) ->
 
 
 def import_torchmetrics():
-    """Import torchmetrics where torchvision is broken (DESIGN.md, decision 6): declare the operators it misses."""
+    """Import torchmetrics where torchvision is broken: declare the operators it misses (docs/decisions/0006)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            import torchmetrics.image
+            import torchmetrics.image.fid
+            import torchmetrics.image.kid
         except Exception:
             for name in [
                 n for n in sys.modules if n.split(".")[0] in ("torchmetrics", "torchvision", "torch_fidelity")
@@ -24,7 +25,8 @@ def import_torchmetrics():
                 library = torch.library.Library("torchvision", "DEF")
                 library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
                 library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-                import torchmetrics.image
+                import torchmetrics.image.fid
+                import torchmetrics.image.kid
             except Exception as error:
                 pytest.skip(f"torchmetrics cannot be imported: {error}")
     return torchmetrics

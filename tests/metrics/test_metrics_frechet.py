@@ -103,7 +103,7 @@ def test_fid_equals_torchmetrics():
             return x.flatten(1)
 
     real, fake = normal(300, 12, 7, scale=2), normal(250, 12, 8, shift=0.4)
-    metric = torchmetrics.image.FrechetInceptionDistance(feature=Flat(), input_img_size=(3, 2, 2))
+    metric = torchmetrics.image.fid.FrechetInceptionDistance(feature=Flat(), input_img_size=(3, 2, 2))
     metric.update(real.view(-1, 3, 2, 2), real=True)
     metric.update(fake.view(-1, 3, 2, 2), real=False)
     ours = frechet_distance(Moments.of(fake), Moments.of(real))

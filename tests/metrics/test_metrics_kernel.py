@@ -27,7 +27,7 @@ def torchmetrics_kid(x, y, subset_size, subsets):
         def forward(self, images):
             return images
 
-    metric = torchmetrics.image.KernelInceptionDistance(feature=Same(), subset_size=subset_size, subsets=subsets)
+    metric = torchmetrics.image.kid.KernelInceptionDistance(feature=Same(), subset_size=subset_size, subsets=subsets)
     metric.update(x, real=True)
     metric.update(y, real=False)
     mean, deviation = metric.compute()

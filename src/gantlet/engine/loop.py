@@ -69,6 +69,11 @@ def prepare(recipe: Recipe, run: Run, model: dict[str, Any], warn: Callable[[str
     newest = checkpoints.newest(warn)
     if newest is not None:
         checkpoints.restore(state, newest)
+        if state.threads not in (None, torch.get_num_threads()) and device.type == "cpu":
+            warn(
+                f"Saved with {state.threads} threads, resumed with {torch.get_num_threads()}: sums round differently, "
+                f"this is no longer bit for bit the uninterrupted run; OMP_NUM_THREADS={state.threads} makes it so."
+            )
     batch_size = run.batch_size or recipe.batch_size
     dtype = choose_precision(run.precision, device)
     return Training(recipe, run, state, checkpoints, device, dtype, batch_size, Collector())

@@ -33,6 +33,7 @@ class State:
     counters: Counters = field(default_factory=Counters)
     lr_scale: float = 1.0  # lowered by the guard after repeated rollbacks
     rollbacks: list[int] = field(default_factory=list)  # steps at which the run was rolled back
+    threads: int | None = None  # of the process that saved what was restored
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Return the tensors to save, by file."""
@@ -123,6 +124,7 @@ def from_files(state: State, files: Mapping[str, bytes]) -> None:
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": entries, "param_groups": groups})
     state.counters = Counters(**scalars["counters"])
+    state.threads = int(scalars["threads"])
     state.lr_scale = float(scalars["lr_scale"])
     state.rollbacks = list(scalars["rollbacks"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -152,10 +152,9 @@ def judge(
 ) -> Judgement:
     """Return all numbers of the samples and of the floor, against one reference, with their protocol.
 
-    The features are [N, F] from `extractor`, the logits [N, K] or None, the labels [N] or None (of the samples: those
-    that were asked for). The floor is a real set disjoint from the reference; its first N_fake are taken, so both
-    columns have the same bias of few samples. `source` says how the samples came to be (checkpoint, truncation,
-    averaged weights). `previous` lends its floor when that was computed from the same data by the same rules.
+    Features [N, F] from `extractor`, logits [N, K] or None, labels [N] or None (those asked for, of samples). Of the
+    floor, a real set disjoint from the reference, the first N_fake count: both columns have the same bias of few
+    samples. `source` says how the samples came to be. `previous` lends its floor if data and rules are the same.
 
     A number that cannot be computed is absent with its reason. Raises UserError when the sets have different features.
     """
@@ -178,14 +177,7 @@ def judge(
         num_classes=extractor.num_classes,
     )
     values = against.numbers(fake, "")
-    if floor is None:
-        known: dict[str, Any] = {}
-        against.absent["floor"] = "no second set of real data was given"
-    elif previous is not None and _same_floor(previous.protocol, protocol):
-        known = dict(previous.floor)
-        against.absent.update({name: why for name, why in previous.absent.items() if name.startswith("floor ")})
-    else:
-        known = against.numbers(floor, "floor ")
+    known = _floor(against, floor, protocol, previous)
     ratio = values["fid"] / known["fid"] if values.get("fid") is not None and known.get("fid") else None
     return Judgement(
         values=values,
@@ -195,6 +187,19 @@ def judge(
         protocol=protocol,
         warnings=_warnings(fake, reference, floor, protocol),
     )
+
+
+def _floor(
+    against: _Reference, floor: FeatureSet | None, protocol: Mapping[str, Any], previous: Judgement | None
+) -> dict[str, Any]:
+    """Return the numbers of the floor, or an earlier judgement's if they are the same; {} and a reason without one."""
+    if floor is None:
+        against.absent["floor"] = "no second set of real data was given"
+        return {}
+    if previous is not None and _same_floor(previous.protocol, protocol):
+        against.absent.update({name: why for name, why in previous.absent.items() if name.startswith("floor ")})
+        return dict(previous.floor)
+    return against.numbers(floor, "floor ")
 
 
 def judge_images(

@@ -17,7 +17,9 @@ from gantlet.recipes.image_gan import image_gan
 from gantlet.recipes.optimizers import adam, inverse_decay
 
 TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, r1_every=2, batch_size=8)
-QUICK: dict[str, dict[str, object]] = {"r1gan": dict(g_width=16, d_width=16, r1_gamma=0.2, r1_every=8, lr=1e-3, lr_halving=100_000)}
+QUICK: dict[str, dict[str, object]] = {
+    "r1gan": dict(g_width=16, d_width=16, r1_gamma=0.2, r1_every=8, lr=1e-3, lr_halving=100_000)
+}
 
 
 def r1gan(

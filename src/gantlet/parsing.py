@@ -1,0 +1,89 @@
+"""How the command line reads words: mistakes are one sentence with a suggestion."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from gantlet.errors import UserError, suggest
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are one sentence with a suggestion."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message[:1].upper()}{message[1:].rstrip('.')}. `{self.prog} --help` explains.")
+
+
+def parser(verb: str, usage: str, description: str) -> Parser:
+    """Return the parser of one verb."""
+    return Parser(
+        prog=f"gantlet {verb}",
+        usage=f"gantlet {verb} {usage}",
+        description=description,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def parse(verb: Parser, words: list[str]) -> dict[str, Any]:
+    """Return what was given; unknown options get a suggestion."""
+    known, rest = verb.parse_known_args(words)
+    if rest:
+        options = [name for action in verb._actions for name in action.option_strings]
+        raise UserError(
+            f"Unknown argument '{rest[0]}'.{suggest(rest[0].split('=')[0], options)} `{verb.prog} --help` explains."
+        )
+    return vars(known)
+
+
+def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Take the recipe's own `--name value` pairs out of the words; their types are read from its signature later.
+
+    Raises UserError, with a suggestion, for an option that neither the verb nor the named recipe has.
+    """
+    own = {name: action.nargs != 0 for action in verb._actions for name in action.option_strings}
+    rest: list[str] = []
+    options: dict[str, str] = {}
+    recipe = None
+    queue = list(words)
+    while queue:
+        word = queue.pop(0)
+        name, equals, value = word.partition("=")
+        if not word.startswith("--"):
+            recipe = recipe if word.startswith("-") else recipe or word
+            rest.append(word)
+        elif name in own:
+            rest.append(word)
+            if own[name] and not equals and queue:
+                rest.append(queue.pop(0))
+        else:
+            if not equals and not queue:
+                raise UserError(f"Option {name} needs a value.{suggest(name, own)}")
+            options[name] = value if equals else queue.pop(0)
+    if options and recipe is not None:
+        from gantlet.recipes import catalogue
+
+        known = [f"--{p.name.replace('_', '-')}" for p in catalogue.parameters(catalogue.find(recipe))]
+        for name in options:
+            if name.replace("_", "-") not in known:
+                hint = suggest(name, [*known, *own])
+                raise UserError(
+                    f"Neither train nor {recipe} has an option {name}.{hint} `gantlet show {recipe}` lists them."
+                )
+    return rest, {name[2:].replace("-", "_"): value for name, value in options.items()}
+
+
+def whole(text: str) -> int:
+    """Read a whole number; 5e6 and 5_000_000 are fine."""
+    number = float(text)
+    if number != int(number):
+        raise ValueError(text)
+    return int(number)
+
+
+def resolution(text: str) -> int | tuple[int, int]:
+    """Read 64 or 48x64 (height x width)."""
+    height, cross, width = text.lower().partition("x")
+    return (int(height), int(width)) if cross else int(height)
