@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -190,7 +190,7 @@ def judge(
 
 
 def _floor(
-    against: _Reference, floor: FeatureSet | None, protocol: Mapping[str, Any], previous: Judgement | None
+    against: _Reference, floor: FeatureSet | None, protocol: dict[str, Any], previous: Judgement | None
 ) -> dict[str, Any]:
     """Return the numbers of the floor, or an earlier judgement's if they are the same; {} and a reason without one."""
     if floor is None:
