@@ -1,7 +1,7 @@
 """A complete recipe outside the package: a small convolutional GAN with a lazy R1 penalty.
 
     PYTHONPATH=examples gantlet train own_recipe:pocket_gan --data digits --out runs/own --seconds 30
-    PYTHONPATH=examples gantlet sample runs/own --num 64 --out own.png
+    PYTHONPATH=examples gantlet sample runs/own --num 64 --out own.png --recipe own_recipe:pocket_gan
 
 It differs from the recipes inside Gantlet in nothing but its place. R1 (Mescheder et al., 2018, arXiv:1801.04406) runs
 on every 16th step only, as in StyleGAN2 (Karras et al., 2020, arXiv:1912.04958): a phase of its own, `every=16`, and
