@@ -169,3 +169,28 @@ def test_samples_in_a_file_are_judged_like_the_run_they_came_from(tmp_path: Path
     run = gantlet.evaluate(model, "digits", **options)
     file = gantlet.evaluate(tmp_path / "samples.npz", "digits", **options)
     assert file.values["fid"] == pytest.approx(run.values["fid"], rel=1e-9)
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    gantlet.train("gan", out=out, steps=1, **OPTIONS)
+    code = (
+        "from pathlib import Path; from gantlet.engine.storage import alone_in; import sys\n"
+        f"with alone_in(Path({str(out)!r})):\n    print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    before = weights(out)
+    with pytest.raises(UserError, match=f"Process {holder.pid} is training"):
+        gantlet.train("gan", out=out, steps=2, **OPTIONS)
+    holder.kill()
+    holder.communicate()
+    assert all(torch.equal(value, before[name]) for name, value in weights(out).items())
+    gantlet.train("gan", out=out, steps=2, **OPTIONS)
+
+
+def test_balance_needs_labels(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--balance needs labels"):
+        gantlet.train("gan", out=tmp_path / "run", steps=1, unconditional=True, balance=1.0, **OPTIONS)
+    assert not (tmp_path / "run").exists()

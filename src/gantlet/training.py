@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import torch
 
 from gantlet import record as records
 from gantlet.data import ImageData, Order, balanced_weights, open_images
+from gantlet.draws import key
 from gantlet.engine import loop, parallel
 from gantlet.engine.health import Watch
 from gantlet.engine.hooks import SaveByClock, Tick
 from gantlet.engine.precision import choose_device, choose_precision, describe
 from gantlet.engine.run import Run
-from gantlet.engine.storage import replace_file
+from gantlet.engine.storage import alone_in, replace_file
 from gantlet.errors import UserError
 from gantlet.model import Model, load, newest_weights
 from gantlet.observing import Evaluations, Observer, SampleGrids, write_reals
@@ -104,6 +105,9 @@ class Session:
         options: Mapping[str, Any],
     ) -> None:
         parallel.start(run.device)
+        old = records.read(run.out)
+        if run.precision == "auto" and old is not None:
+            run = replace(run, precision=str(old["precision"]))  # the hardware may have changed, the run must not
         self.images, self.options = images, run
         device = choose_device(run.device)
         precision = choose_precision(run.precision, device)
@@ -117,13 +121,12 @@ class Session:
         torch.manual_seed(seed_of_weights(run.seed))
         self.recipe = catalogue.build(recipe, arguments)
         parallel.rows(run.batch_size or self.recipe.batch_size, run.accumulate)
-        if init_from is not None and not (run.out / records.NAME).is_file():
+        if init_from is not None and old is None:
             initialise(self.recipe, Path(init_from))
-        self.order = Order(
-            len(images),
-            run.seed,
-            balanced_weights(images.labels, balance) if balance and images.labels is not None else None,
-        )
+        if balance and images.labels is None:
+            raise UserError("--balance needs labels and the data has none; leave it out.")
+        weights = balanced_weights(images.labels, balance) if balance and images.labels is not None else None
+        self.order = Order(len(images), run.seed, weights)
         self.record = records.Record(
             recipe=recipe,
             arguments=arguments,
@@ -141,9 +144,17 @@ class Session:
         )
 
     def run(self, sample_every: float, evaluate_every: float, tensorboard: bool, wandb: bool, quiet: bool) -> Model:
+        """Claim the run folder, train with everything that looks on, leave grids, report and model."""
+        out, chief = self.options.out, parallel.rank() == 0
+        resuming = self.claim(out)
+        with alone_in(out) if chief else nullcontext():
+            return self._run(resuming, sample_every, evaluate_every, tensorboard, wandb, quiet)
+
+    def _run(
+        self, resuming: bool, sample_every: float, evaluate_every: float, tensorboard: bool, wandb: bool, quiet: bool
+    ) -> Model:
         out, chief = self.options.out, parallel.rank() == 0
         status = choose_status(quiet or not chief)
-        resuming = self.claim(out)
         training = loop.prepare(self.recipe, self.options, self.record.model(), status.note)
         observer = Observer(out, status, self.record, tensorboard, wandb) if chief else None
         note = observer.note if observer is not None else (lambda event, message: None)
@@ -210,8 +221,6 @@ class Session:
 
 def seed_of_weights(seed: int) -> int:
     """Return the seed of the initial weights."""
-    from gantlet.draws import key
-
     return key(seed, "weights")
 
 

@@ -7,13 +7,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gantlet.errors import RunFailed
+from gantlet.errors import RunFailed, UserError
 
 MANIFEST = "manifest.json"
+LOCK = ".lock"
 ASIDE = ".old-"  # prefix of a folder that is being replaced
 FORMAT = 1  # of the checkpoint folder; readers refuse newer ones and know older ones
 
@@ -165,3 +166,29 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run folder; the system lets go of it when the process ends, however it ends.
+
+    Raises UserError, naming the process, if another one holds it. Without flock (Windows) there is no lock.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(folder / LOCK, "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise UserError(
+                f"Process {file.read().strip() or '?'} is training in {folder} right now; wait for it, stop it, or choose "
+                "another --out."
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
