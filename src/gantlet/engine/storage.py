@@ -185,8 +185,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         except OSError as error:
             file.seek(0)
             raise UserError(
-                f"Process {file.read().strip() or '?'} is training in {folder} right now; wait for it, stop it, or choose "
-                "another --out."
+                f"Process {file.read().strip() or '?'} is training in {folder} right now; wait for it, stop it, or "
+                "choose another --out."
             ) from error
         file.truncate(0)
         file.write(str(os.getpid()))
