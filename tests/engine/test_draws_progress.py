@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import cos, log1p, pi, sqrt
+
 import pytest
 import torch
 from engine_toys import CPU
@@ -69,6 +71,51 @@ def test_sample_draws_depend_on_the_number_alone() -> None:
     uniform = SampleDraws(1, range(500)).uniform("z", 20)
     assert float(uniform.mean()) == pytest.approx(0.5, abs=0.02)
     assert float(SampleDraws(1, range(500)).normal("z", 20).std()) == pytest.approx(1, abs=0.03)
+
+
+MASK = 2**64 - 1
+GOLDEN = 0x9E3779B97F4A7C15
+
+
+def mixed(x: int) -> int:
+    """The finalizer of SplitMix64, in whole numbers of Python."""
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
+    return x ^ (x >> 31)
+
+
+def unit(seed: int, stream: str, number: int, column: int) -> float:
+    """Element `column` of row `number`, in [0, 1)."""
+    row = mixed((number * GOLDEN + key(seed, stream)) & MASK)
+    return (mixed(row ^ mixed(((column + 1) * GOLDEN) & MASK)) >> 11) * 2.0**-53
+
+
+def test_sample_draws_equal_a_slow_reference() -> None:
+    """Number by number, in plain Python: whoever changes this changes the samples of every seed."""
+    numbers = [0, 1, 7, 10**12]
+    draws = SampleDraws(3, numbers)
+    uniform, normal = draws.uniform("u", 2, 3), draws.normal("z", 5)
+    for row, number in enumerate(numbers):
+        for column in range(6):
+            wanted = int(unit(3, "u", number, column) * 2**24) / 2**24
+            assert uniform[row].flatten()[column].item() == wanted
+        for column in range(5):
+            radius = sqrt(-2 * log1p(-unit(3, "z", number, column)))
+            wanted = radius * cos(2 * pi * unit(3, "z", number, 5 + column))
+            assert normal[row, column].item() == pytest.approx(wanted, rel=1e-6, abs=1e-7)
+    assert SampleDraws(3, numbers).uniform("label").shape == (4,)
+
+
+def test_neighbouring_samples_and_columns_have_nothing_in_common() -> None:
+    z = SampleDraws(0, range(4000)).normal("z", 8)
+    columns = torch.corrcoef(z.T) - torch.eye(8)
+    rows = torch.corrcoef(torch.stack([z[:-1].flatten(), z[1:].flatten()]))[0, 1]
+    streams = torch.corrcoef(torch.stack([z.flatten(), SampleDraws(0, range(4000)).normal("y", 8).flatten()]))[0, 1]
+    seeds = torch.corrcoef(torch.stack([z.flatten(), SampleDraws(1, range(4000)).normal("z", 8).flatten()]))[0, 1]
+    assert float(columns.abs().max()) < 0.07  # 28 pairs of 4000 samples: a standard error of .016
+    assert max(abs(float(value)) for value in (rows, streams, seeds)) < 0.025  # 32,000 pairs: .0056
+    assert float(z.pow(4).mean()) == pytest.approx(3, abs=0.2)  # the fourth moment of a normal distribution
+    assert len(torch.unique(z)) > 0.999 * z.numel()
 
 
 def test_draws_leave_the_global_generator_alone() -> None:
