@@ -49,6 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"gantlet: {place}{error.strerror or error}; make room or choose another place.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("gantlet: interrupted.", file=sys.stderr)
         return 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from gantlet.engine import nets as networks
 from gantlet.engine.checkpoint import Checkpoints
 from gantlet.engine.memory import keep_freed_memory
 from gantlet.engine.precision import choose_device
-from gantlet.engine.storage import Damaged, verify
+from gantlet.engine.storage import Damaged, sweep, verify
 from gantlet.errors import UserError
 from gantlet.recipe import Recipe
 from gantlet.recipes import NAMES, catalogue
@@ -220,6 +221,9 @@ def choose_checkpoint(path: Path, which: str = "auto") -> Path:
         )
     if best is not None and which in ("auto", "best"):
         return checkpoints.path(best["step"])
+    if not checkpoints.steps():
+        with contextlib.suppress(OSError):
+            sweep(checkpoints.folder)  # puts a checkpoint back that was being replaced when its process was killed
     for step in checkpoints.steps():
         try:
             verify(checkpoints.path(step))

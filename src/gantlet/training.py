@@ -181,7 +181,12 @@ class Session:
             status.stop()
             if observer is not None:
                 observer.finish()
-                write_report(out)
+                try:
+                    write_report(out)
+                except OSError as error:  # a full disk must not hide why the run ended
+                    status.note(
+                        f"Could not write {out / 'report.html'} ({error.strerror}); `gantlet report {out}` does."
+                    )
         parallel.barrier()
         if signals:
             raise Interrupted(signals[0], out)

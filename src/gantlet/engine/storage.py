@@ -182,13 +182,17 @@ def alone_in(folder: Path) -> Iterator[None]:
     with open(folder / LOCK, "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             file.seek(0)
             raise UserError(
                 f"Process {file.read().strip() or '?'} is training in {folder} right now; wait for it, stop it, or "
                 "choose another --out."
             ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        except OSError:  # a file system without locks: go on without one
+            yield
+            return
+        with contextlib.suppress(OSError):  # the number is a courtesy, the lock holds on a full disk too
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
         yield
