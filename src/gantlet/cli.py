@@ -105,7 +105,7 @@ def train(words: list[str]) -> int:
     add("--steps", type=whole, help="budget: steps of the loop")
     add("--seed", type=int, help="of weights, data order, latents")
     pace = verb.add_mutually_exclusive_group()
-    pace.add_argument("--quick", action="store_true", help="the recipe's settings tuned for a CPU")
+    pace.add_argument("--quick", action="store_true", help="the recipe's smaller settings for a CPU")
     pace.add_argument("--faithful", action="store_true", help="the published settings (the default of a named recipe)")
     add("--resolution", type=resolution, help="scale pictures to this side, or HEIGHTxWIDTH")
     add("--labels", help="a CSV of file,label")

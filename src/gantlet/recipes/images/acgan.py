@@ -19,6 +19,7 @@ from gantlet.recipes.optimizers import adam
 from gantlet.recipes.signs import IMAGE_GAN
 
 TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=4, batch_size=8)
+# Quick settings are first guesses until `benchmarks/spine.py recipes` has been run (docs/choose-a-model.md).
 QUICK: dict[str, dict[str, object]] = {"acgan": dict(g_width=32, dropout=0.25, batch_size=64)}
 
 

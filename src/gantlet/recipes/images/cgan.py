@@ -15,6 +15,7 @@ from gantlet.recipes.images.gan import leaky, schedule_2014
 from gantlet.recipes.optimizers import adam, sgd
 
 TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, batch_size=8)
+# Quick settings are first guesses until `benchmarks/spine.py recipes` has been run (docs/choose-a-model.md).
 QUICK: dict[str, dict[str, object]] = {"cgan": dict(latent_dim=64, batch_size=64), "cgan_2014": dict()}
 
 

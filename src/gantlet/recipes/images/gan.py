@@ -18,7 +18,7 @@ from gantlet.recipes.optimizers import adam, sgd
 
 TINY = dict(channels=1, resolution=8, latent_dim=8, batch_size=8)
 QUICK: dict[str, dict[str, object]] = {
-    # benchmarks/spine.py: fully connected steps are cheap, so the faithful sizes are quick already
+    # First guesses, not measured yet: fully connected steps are cheap, so the faithful sizes are kept.
     "gan": dict(latent_dim=64, batch_size=64),
     "gan_2014": dict(),
 }

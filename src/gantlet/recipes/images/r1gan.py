@@ -18,6 +18,7 @@ from gantlet.recipes.optimizers import adam, inverse_decay
 
 TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, r1_every=2, batch_size=8)
 QUICK: dict[str, dict[str, object]] = {
+    # docs/lab-log.md, 2026-11-21 (penalty, Adam, rate); benchmarks/results/spine.json (as a whole)
     "r1gan": dict(g_width=16, d_width=16, r1_gamma=0.2, r1_every=8, lr=1e-3, lr_halving=100_000)
 }
 

@@ -14,6 +14,7 @@ from gantlet.recipes.image_gan import image_gan
 from gantlet.recipes.optimizers import adam, linear_decay
 
 TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, batch_size=8)
+# Quick settings are first guesses until `benchmarks/spine.py recipes` has been run (docs/choose-a-model.md).
 QUICK: dict[str, dict[str, object]] = {
     "sngan": dict(g_width=32, d_width=32, d_updates=1, fakes_per_real=1, decay_samples=None),
     "sngan_cnn": dict(latent_dim=64, g_width=32, d_width=32, lr=5e-4),
