@@ -18,7 +18,10 @@ import torch
 from safetensors.torch import load_file
 
 import gantlet
+from gantlet import training
 from gantlet.errors import UserError
+from gantlet.recipes.choose import Choice
+from gantlet.recipes.images import dcgan
 
 OPTIONS: dict[str, Any] = dict(data="digits", quick=True, quiet=True, evaluate_every=0)
 
@@ -55,6 +58,21 @@ def test_the_same_call_resumes_to_the_same_bits(tmp_path: Path) -> None:
     gantlet.train("sngan_cnn", out=tmp_path / "halves", steps=6, **OPTIONS)
     whole, halves = weights(tmp_path / "whole"), weights(tmp_path / "halves")
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
+
+
+def test_a_run_keeps_the_defaults_it_was_begun_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gantlet.train("dcgan", out=tmp_path / "run", steps=1, latent_dim=12, **OPTIONS)
+    gantlet.train(out=tmp_path / "chosen", steps=1, **{**OPTIONS, "quick": None})
+    monkeypatch.setitem(dcgan.QUICK, "dcgan", {**dcgan.QUICK["dcgan"], "lr": 1e-5, "g_width": 8})  # a newer Gantlet
+    monkeypatch.setattr(training, "choose", lambda *facts: Choice("gan", True, "a newer rule"))
+    gantlet.train("dcgan", out=tmp_path / "run", steps=2, latent_dim=12, **OPTIONS)
+    assert gantlet.load(tmp_path / "run").about["arguments"]["lr"] != 1e-5
+    gantlet.train(out=tmp_path / "chosen", steps=2, **{**OPTIONS, "quick": None})
+    assert gantlet.load(tmp_path / "chosen").about["recipe"] != "gan"
+    with pytest.raises(UserError, match="latent_dim"):  # what somebody typed is part of the command
+        gantlet.train("dcgan", out=tmp_path / "run", steps=3, **OPTIONS)
+    with pytest.raises(UserError, match="settings"):
+        gantlet.train("dcgan", out=tmp_path / "run", steps=3, latent_dim=12, **{**OPTIONS, "quick": False})
 
 
 def test_looking_changes_nothing(tmp_path: Path) -> None:

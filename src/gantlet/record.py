@@ -15,7 +15,8 @@ from gantlet.errors import UserError
 
 FORMAT = 1
 NAME = "run.json"
-MAY_CHANGE = ("run", "command", "started", "versions", "device")  # on resumption; everything else defines the run
+# On resumption; everything else defines the run (`options` count through `arguments`).
+MAY_CHANGE = ("run", "command", "started", "versions", "device", "options")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Record:
 
     recipe: str
     arguments: dict[str, Any]
+    options: list[str]  # which of the arguments the person set; the others were defaults or facts of the data
     settings: str  # "quick", "faithful" or "own" (a recipe from elsewhere)
     reason: str  # why this recipe, when Gantlet chose it
     data: dict[str, Any]  # name, source, split, count, facts, classes, class_counts, intensity, fingerprint, balance
@@ -83,10 +85,22 @@ def read(folder: Path) -> dict[str, Any] | None:
     return dict(record)
 
 
+def arguments(old: Mapping[str, Any] | None, recipe: str, settings: str) -> dict[str, Any]:
+    """Return the arguments that a run of this recipe and settings was begun with and nobody typed; empty if none.
+
+    They stand in for the defaults when it is resumed: a newer Gantlet may have better defaults, the run keeps its own.
+    """
+    if old is None or (old.get("recipe"), old.get("settings")) != (recipe, settings) or "options" not in old:
+        return {}
+    return {key: value for key, value in old["arguments"].items() if key not in old["options"]}
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return what differs between two records in words, leaving out what may change on resumption."""
     if old.get("recipe") != new.get("recipe"):
         return [f"recipe: {old.get('recipe')} -> {new.get('recipe')}"]
+    if old.get("settings") != new.get("settings"):
+        return [f"settings: {old.get('settings')} -> {new.get('settings')}"]
     found = []
     for key in sorted(set(old) | set(new)):
         if key in MAY_CHANGE:

@@ -113,11 +113,14 @@ class Session:
         precision = choose_precision(run.precision, device)
         facts = images.facts()
         reason = ""
-        if recipe is None:
+        if recipe is None and old is not None and old.get("reason"):  # a newer rule must not change the run
+            recipe, reason, quick = str(old["recipe"]), str(old["reason"]), old["settings"] == "quick"
+        elif recipe is None:
             choice = choose(facts, len(images), device.type != "cpu")
             recipe, reason = choice.recipe, choice.reason
             quick = choice.quick if quick is None else quick
-        arguments = catalogue.resolve(recipe, facts, bool(quick), options)
+        settings = "own" if ":" in recipe else ("quick" if quick else "faithful")
+        arguments = catalogue.resolve(recipe, facts, bool(quick), options, records.arguments(old, recipe, settings))
         torch.manual_seed(seed_of_weights(run.seed))
         self.recipe = catalogue.build(recipe, arguments)
         parallel.rows(run.batch_size or self.recipe.batch_size, run.accumulate)
@@ -130,7 +133,8 @@ class Session:
         self.record = records.Record(
             recipe=recipe,
             arguments=arguments,
-            settings="own" if ":" in recipe else ("quick" if quick else "faithful"),
+            options=sorted(options),
+            settings=settings,
             reason=reason,
             data=describe_data(images, source, balance),
             seed=run.seed,

@@ -131,8 +131,16 @@ def convert(recipe: str, parameter: Parameter, text: str) -> Any:
         raise UserError(f"--{name} of recipe '{recipe}' takes {kinds}, not '{text}' ({parameter.comment}).") from error
 
 
-def resolve(name: str, facts: Mapping[str, Any], quick: bool, options: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(
+    name: str,
+    facts: Mapping[str, Any],
+    quick: bool,
+    options: Mapping[str, Any],
+    begun_with: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return all keyword arguments of a recipe: defaults, quick settings, facts of the data, options, in that order.
+
+    `begun_with` are the arguments of a run that is resumed; they come before the facts and the options.
 
     Raises UserError for an unknown option (with a suggestion) and for a recipe that needs labels the data lacks.
     """
@@ -146,6 +154,7 @@ def resolve(name: str, facts: Mapping[str, Any], quick: bool, options: Mapping[s
         key: parameter.default for key, parameter in known.items() if parameter.default is not inspect.Parameter.empty
     }
     resolved.update(quick_settings(name) if quick else {})
+    resolved.update({key: value for key, value in (begun_with or {}).items() if key in known})
     if "num_classes" in known and known["num_classes"].default != 0 and not facts.get("num_classes"):
         raise UserError(
             f"Recipe '{name}' needs labels and the data has none: put the pictures into one folder per class, give "
