@@ -145,7 +145,7 @@ def step_phase(
         for offset, size in parts:
             batch = to_device(rows(start + offset, size), training.device)
             moment = progress.at(phase.player, place, (offset, size, training.batch_size))
-            torch.manual_seed(moment.network_seed())  # dropout and noise inside networks are keyed like all the rest
+            seed_networks(training.device, moment.network_seed())
             with autocast(training.device, training.dtype):
                 terms = phase.loss(state.nets, batch, moment)
             total = sum(term.float() for term in terms.values()) * (phase.every / len(parts))
@@ -175,6 +175,18 @@ def set_hyperparameters(training: Training, player: str, progress: Progress) -> 
         group.update(settings)
         group.update(changes)
         group["lr"] = group["lr"] * training.state.lr_scale
+
+
+def seed_networks(device: torch.device, seed: int) -> None:
+    """Key what networks draw themselves (dropout, noise) like all the rest.
+
+    `torch.manual_seed` asks every kind of device torch knows: 0.18 ms against 1 us, at every update.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
