@@ -104,6 +104,18 @@ def steps_for(folder: Path, seconds: float) -> tuple[int, float]:
     return max(int(state["step"] / state["seconds"] * seconds), 50), max(took - state["seconds"], 1.0)
 
 
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def wait_for_training(process: subprocess.Popen[str], log: Path, already: int) -> None:
+    """Wait until the log has statistics of a step behind the bytes it had already, or the process is gone."""
+    while process.poll() is None:
+        if size_of(log) > already and b"gradient_norm" in log.read_bytes()[already:]:
+            return
+        time.sleep(0.05)
+
+
 def killed_run(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     """Kill one run at random moments and resume it; compare its last weights with those of a run left in peace."""
     seconds = max(TRAINING * kills / 20, 5.0)
@@ -113,8 +125,11 @@ def killed_run(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     wanted = fingerprint(newest(folder / "peaceful", []))
     out, moments, resumed, warnings, lost = folder / "killed", [], [], [], 0
     while len(moments) < kills:
-        process = start(out, steps=steps)
-        delay = rng.uniform(0.2, 1.0) * startup + rng.choice((0.0, 1.0)) * rng.uniform(0, 1.9 * seconds / kills)
+        log_before = size_of(out / "log.jsonl")
+        process, delay = start(out, steps=steps), rng.uniform(0.2, 1.0) * startup
+        if rng.random() < 0.8:  # in training, the rest while it starts
+            wait_for_training(process, out / "log.jsonl", log_before)
+            delay = rng.uniform(0, 1.5 * seconds / kills)
         try:
             printed, _ = process.communicate(timeout=delay)
         except subprocess.TimeoutExpired:

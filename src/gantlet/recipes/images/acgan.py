@@ -19,8 +19,8 @@ from gantlet.recipes.optimizers import adam
 from gantlet.recipes.signs import IMAGE_GAN
 
 TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=4, batch_size=8)
-# Quick settings are first guesses until `benchmarks/spine.py recipes` has been run (docs/choose-a-model.md).
-QUICK: dict[str, dict[str, object]] = {"acgan": dict(g_width=32, dropout=0.25, batch_size=64)}
+# Chosen on MNIST, one seed (docs/lab-log.md, 2026-11-21); measured over three in benchmarks/results/spine.json.
+QUICK: dict[str, dict[str, object]] = {"acgan": dict(g_width=16, d_width=8, dropout=0.25, lr=1e-3, batch_size=64)}
 
 
 def acgan(

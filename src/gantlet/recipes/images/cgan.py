@@ -15,8 +15,8 @@ from gantlet.recipes.images.gan import leaky, schedule_2014
 from gantlet.recipes.optimizers import adam, sgd
 
 TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, batch_size=8)
-# Quick settings are first guesses until `benchmarks/spine.py recipes` has been run (docs/choose-a-model.md).
-QUICK: dict[str, dict[str, object]] = {"cgan": dict(latent_dim=64, batch_size=64), "cgan_2014": dict()}
+# Chosen on MNIST, one seed (docs/lab-log.md, 2026-11-21); measured over three in benchmarks/results/spine.json.
+QUICK: dict[str, dict[str, object]] = {"cgan": dict(latent_dim=64, width=512, batch_size=64), "cgan_2014": dict()}
 
 
 def cgan(
@@ -25,14 +25,15 @@ def cgan(
     resolution: int | Sequence[int] = 28,  # side, or (height, width); filled from the data
     num_classes: int = 10,  # filled from the data, which must have labels
     latent_dim: int = 100,  # size of z, uniform (section 4.1)
+    width: int = 1200,  # hidden units after latent and label have met (section 4.1)
     lr: float = 2e-4,  # Adam of Radford 2016, section 4
     beta1: float = 0.5,  # idem
     batch_size: int = 100,  # section 4.1
     average_halflife: int = 10_000,  # of G's moving average, in samples (Karras 2018)
 ) -> Recipe:
-    """Label and latent have a hidden layer each in G (1000 and 200 into 1200); D 512-256 sees the label appended."""
+    """Label and latent have a hidden layer each in G (1000 and 200 into 1200); D 512-256 with a projection."""
     return image_gan(
-        G=mlp.Generator(latent_dim, channels, resolution, (200, 1200), num_classes, activation=leaky),
+        G=mlp.Generator(latent_dim, channels, resolution, (200, width), num_classes, activation=leaky),
         D=mlp.Discriminator(channels, resolution, num_classes=num_classes),
         loss=nonsaturating,
         latent_dim=latent_dim,
@@ -53,7 +54,7 @@ def cgan_2014(
     batch_size: int = 100,  # section 4.1
 ) -> Recipe:
     """The published experiment: maxout D (240x5 for x, 50x5 for y, joint 240x4), SGD with rising momentum, dropout."""
-    G = mlp.Generator(latent_dim, channels, resolution, (200, 1200), num_classes)
+    G = mlp.Generator(latent_dim, channels, resolution, (200, 1200), num_classes, output=mlp.sigmoid_output)
     D = mlp.MaxoutDiscriminator(channels, resolution, num_classes=num_classes)
     G.apply(initialisation.uniform(0.05))
     D.apply(initialisation.uniform(0.005))

@@ -14,10 +14,10 @@ from gantlet.recipes.image_gan import image_gan
 from gantlet.recipes.optimizers import adam, linear_decay
 
 TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, batch_size=8)
-# Quick settings are first guesses until `benchmarks/spine.py recipes` has been run (docs/choose-a-model.md).
+# Chosen on MNIST, one seed (docs/lab-log.md, 2026-11-21); measured over three in benchmarks/results/spine.json.
 QUICK: dict[str, dict[str, object]] = {
-    "sngan": dict(g_width=32, d_width=32, d_updates=1, fakes_per_real=1, decay_samples=None),
-    "sngan_cnn": dict(latent_dim=64, g_width=32, d_width=32, lr=5e-4),
+    "sngan": dict(g_width=16, d_width=16, d_updates=1, fakes_per_real=1, lr=1e-3, decay_samples=None, batch_size=32),
+    "sngan_cnn": dict(latent_dim=64, g_width=16, d_width=16, lr=1e-3),
 }
 
 
