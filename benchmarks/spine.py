@@ -29,7 +29,6 @@ from gantlet.recipes import catalogue
 RESULTS = Path(__file__).parent / "results" / "spine.json"
 UNCONDITIONAL = "r1gan"
 RECIPES = (
-    "gan_2014",
     "gan",
     "cgan",
     "dcgan",
