@@ -86,7 +86,7 @@ class MaxoutDiscriminator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """x [N, C, H, W] (and y [N]) -> two LeakyReLU layers h -> logits [N] = psi(h) + <embed(y), h>: the modern plain form.
+    """x [N, C, H, W] (and y [N]) -> two LeakyReLU layers h -> logits [N] = psi(h) + <embed(y), h>: the plain form.
 
     Labels enter as a projection (Miyato & Koyama 2018): appended to 784 pixels as a one-hot row, G ignored them
     (docs/lab-log.md).

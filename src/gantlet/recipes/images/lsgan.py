@@ -12,7 +12,7 @@ from gantlet.recipes.optimizers import adam
 
 TINY = dict(channels=1, resolution=8, latent_dim=8, g_width=8, d_width=8, batch_size=8)
 # Chosen on MNIST, one seed (docs/lab-log.md, 2026-11-21); measured over three in benchmarks/results/spine.json.
-QUICK: dict[str, dict[str, object]] = {"lsgan": dict(latent_dim=64, g_width=32, d_width=32, lr=5e-4)}
+QUICK: dict[str, dict[str, object]] = {"lsgan": dict(latent_dim=64, g_width=16, d_width=16, lr=1e-3)}
 
 
 def lsgan(
