@@ -165,6 +165,20 @@ def test_counters_and_the_guards_memory_survive(tmp_path: Path) -> None:
     assert json.loads((training.checkpoints.path(3) / "model.json").read_text()) == {"recipe": "toy"}
 
 
+def test_other_threads_are_said_where_they_matter(tmp_path: Path) -> None:
+    trained(tmp_path, 3)
+    heard: list[str] = []
+    training = prepare(toy(), tmp_path)
+    loop.warn_of_threads(training, heard.append)
+    assert heard == []
+    training.state.threads = 64
+    for steps, said in ((3, 0), (4, 1)):  # a finished run goes nowhere: nothing to say
+        training.run = replace(training.run, steps=steps)
+        loop.warn_of_threads(training, heard.append)
+        assert len(heard) == said
+    assert "OMP_NUM_THREADS=64" in heard[0]
+
+
 def test_a_state_that_was_not_trained_has_its_optimizers_own_settings() -> None:
     state = create(toy(), torch.device("cpu"))
     assert state.settings["left"][0]["lr"] == 0.01

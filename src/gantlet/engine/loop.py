@@ -69,14 +69,22 @@ def prepare(recipe: Recipe, run: Run, model: dict[str, Any], warn: Callable[[str
     newest = checkpoints.newest(warn)
     if newest is not None:
         checkpoints.restore(state, newest)
-        if state.threads not in (None, torch.get_num_threads()) and device.type == "cpu":
-            warn(
-                f"Saved with {state.threads} threads, resumed with {torch.get_num_threads()}: sums round differently, "
-                f"this is no longer bit for bit the uninterrupted run; OMP_NUM_THREADS={state.threads} makes it so."
-            )
     batch_size = run.batch_size or recipe.batch_size
     dtype = choose_precision(run.precision, device)
-    return Training(recipe, run, state, checkpoints, device, dtype, batch_size, Collector())
+    training = Training(recipe, run, state, checkpoints, device, dtype, batch_size, Collector())
+    warn_of_threads(training, warn)
+    return training
+
+
+def warn_of_threads(training: Training, warn: Callable[[str], None]) -> None:
+    """Say so if a resumed run goes on with another number of threads than it was saved with."""
+    before, now = training.state.threads, torch.get_num_threads()
+    if before in (None, now) or training.device.type != "cpu" or training.fraction() >= 1:
+        return
+    warn(
+        f"Saved with {before} threads, resumed with {now}: sums round differently, this is no longer bit for bit the "
+        f"uninterrupted run; OMP_NUM_THREADS={before} makes it so."
+    )
 
 
 def train(training: Training, rows: Rows, hooks: Sequence[Hook] = ()) -> State:
