@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,7 @@ TRAINING = 45.0  # seconds of training that the killed run has before it
 STEPS = 40  # of each run with an injected fault
 
 
-def say(line: str) -> None:
-    print(line, flush=True)
+say = partial(print, flush=True)
 
 
 # --- (a) a real run, killed
@@ -71,22 +71,21 @@ def start(out: Path, **budget: float) -> subprocess.Popen[str]:
     )
 
 
-def run_to_the_end(out: Path, **budget: float) -> tuple[float, str]:
-    """Run one command until it ends by itself; return its seconds and what it printed."""
+def run_to_the_end(out: Path, **budget: float) -> float:
+    """Run one command until it ends by itself; return its seconds."""
     began = time.perf_counter()
     process = start(out, **budget)
     printed, _ = process.communicate()
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(command(out, **budget))} ended with {process.returncode}:\n{printed}")
-    return time.perf_counter() - began, printed
+    return time.perf_counter() - began
 
 
 def newest(out: Path, warnings: list[str]) -> Path:
     """Return the newest intact checkpoint of a run."""
-    path = Checkpoints(out / "checkpoints", {}).newest(warnings.append)
-    if path is None:
-        raise SystemExit(f"{out} has no checkpoint.")
-    return path
+    if path := Checkpoints(out / "checkpoints", {}).newest(warnings.append):
+        return path
+    raise SystemExit(f"{out} has no checkpoint.")
 
 
 def fingerprint(checkpoint: Path) -> str:
@@ -99,19 +98,15 @@ def fingerprint(checkpoint: Path) -> str:
 
 def steps_for(folder: Path, seconds: float) -> tuple[int, float]:
     """Return how many steps take `seconds` here, and how long a start takes, from a short run."""
-    took, _ = run_to_the_end(folder / "calibration", seconds=6)
+    took = run_to_the_end(folder / "calibration", seconds=6)
     state = json.loads((newest(folder / "calibration", []) / "state.json").read_text())["counters"]
     return max(int(state["step"] / state["seconds"] * seconds), 50), max(took - state["seconds"], 1.0)
-
-
-def size_of(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
 
 
 def wait_for_training(process: subprocess.Popen[str], log: Path, already: int) -> None:
     """Wait until the log has statistics of a step behind the bytes it had already, or the process is gone."""
     while process.poll() is None:
-        if size_of(log) > already and b"gradient_norm" in log.read_bytes()[already:]:
+        if log.is_file() and b"gradient_norm" in log.read_bytes()[already:]:
             return
         time.sleep(0.05)
 
@@ -125,25 +120,24 @@ def killed_run(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     wanted = fingerprint(newest(folder / "peaceful", []))
     out, moments, resumed, warnings, lost = folder / "killed", [], [], [], 0
     while len(moments) < kills:
-        log_before = size_of(out / "log.jsonl")
+        log = out / "log.jsonl"
+        log_before = log.stat().st_size if log.is_file() else 0
         process, delay = start(out, steps=steps), rng.uniform(0.2, 1.0) * startup
         if rng.random() < 0.8:  # in training, the rest while it starts
-            wait_for_training(process, out / "log.jsonl", log_before)
+            wait_for_training(process, log, log_before)
             delay = rng.uniform(0, 1.5 * seconds / kills)
         try:
-            printed, _ = process.communicate(timeout=delay)
+            process.communicate(timeout=delay)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()
         else:
-            if process.returncode != 0:
-                lost += 1
-                say(printed)
+            lost += process.returncode != 0
             break  # it reached the end before it could be killed again
         moments.append(round(delay, 2))
         if (out / "checkpoints").is_dir() and Checkpoints(out / "checkpoints", {}).steps():
             resumed.append(int(newest(out, warnings).name.partition("-")[2]))
-    _, printed = run_to_the_end(out, steps=steps)
+    run_to_the_end(out, steps=steps)
     found = fingerprint(newest(out, warnings))
     say(f"    {len(moments)} kills, found at steps {resumed}, equal in the end: {found == wanted}")
     return {
@@ -218,11 +212,11 @@ def values_in(checkpoints: Checkpoints, path: Path, state: State) -> set[float]:
 def killed_savers(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     """Kill a saving process at random moments; look at what it left each time."""
     folder.mkdir()
-    checkpoints, warnings, unreadable, partial, state = Checkpoints(folder, {}), [], 0, 0, state_of(0.0, 0)
+    checkpoints, warnings, unreadable, torn, state = Checkpoints(folder, {}), [], 0, 0, state_of(0.0, 0)
     checkpoints.save(state)
     for _ in range(kills):
         killed_in(save_for_ever, folder, state, rng.uniform(0.005, 0.3))
-        partial += any(entry.name.startswith(".") for entry in folder.iterdir())
+        torn += any(entry.name.startswith(".") for entry in folder.iterdir())
         try:
             path = checkpoints.newest(warnings.append)
             assert path is not None
@@ -236,13 +230,11 @@ def killed_savers(folder: Path, kills: int, rng: random.Random) -> dict[str, Any
             torch.load(folder / "last.pt", weights_only=True)
         except Exception:  # whatever a torn file raises
             corrupt += 1
-    say(f"(b) {kills} kills, {partial} in the middle of a save: {unreadable} unreadable, {len(warnings)} damaged")
+    say(f"(b) {kills} kills, {torn} in the middle of a save: {unreadable} unreadable, {len(warnings)} damaged")
     say(f"    plain torch.save: {corrupt} of {baseline} unreadable")
-    return {
-        "kills": kills, "unreadable": unreadable, "damaged_checkpoints_seen": len(warnings),
-        "killed_in_the_middle_of_a_save": partial, "plain_torch_save": {"kills": baseline, "unreadable": corrupt},
-        "failures": unreadable + len(warnings),
-    }  # fmt: skip
+    return {"kills": kills, "unreadable": unreadable, "damaged_checkpoints_seen": len(warnings),
+            "killed_in_the_middle_of_a_save": torn, "plain_torch_save": {"kills": baseline, "unreadable": corrupt},
+            "failures": unreadable + len(warnings)}  # fmt: skip
 
 
 # --- (c) a full disk
@@ -275,9 +267,7 @@ def full_disk(folder: Path) -> dict[str, Any]:
     run_to_the_end(out, steps=60)
     equal = fingerprint(newest(out, [])) == fingerprint(newest(folder / "peaceful", []))
     failures = sum(not (row["clear"] and row["earlier_checkpoint_intact"]) or row["temporaries_left"] for row in rows)
-    clear, intact = (sum(row[name] for row in rows) for name in ("clear", "earlier_checkpoint_intact"))
-    say(f"(c) {len(rows)} full disks: {clear} said so clearly, {intact} left the earlier checkpoint intact")
-    say(f"    with room again, equal to a run in peace: {equal}")
+    say(f"(c) {len(rows)} full disks, {failures} failures; with room again, equal to a run in peace: {equal}")
     return {"limits": rows, "equal_afterwards": equal, "failures": failures + (not equal)}
 
 
@@ -369,9 +359,8 @@ def no_numbers(folder: Path, injections: int, rng: random.Random) -> dict[str, A
     failures = sum(
         row["reached"] != STEPS or row["rolled_back"] != 1 or row["checkpoints_with_such_values"] > 0 for row in rows
     )
-    once = sum(row["rolled_back"] == 1 for row in rows)
     dirty = sum(row["checkpoints_with_such_values"] > 0 for row in rows)
-    say(f"(d) {len(rows)} injections: {once} rolled back once, {dirty} left such values in a checkpoint")
+    say(f"(d) {len(rows)} injections: {failures} failures, {dirty} left such values in a checkpoint")
     return {"injections": rows, "failures": failures}
 
 
@@ -398,7 +387,7 @@ def main() -> int:
             results[part] = {**work(), "seconds": round(time.perf_counter() - before, 1)}
     say(f"\n{'what':22}{'seconds':>9}{'failures':>10}")
     for part, row in results.items():
-        say(f"{part.replace('_', ' '):22}{row['seconds']:9.1f}{row['failures']:10}")
+        say(f"{part:22}{row['seconds']:9.1f}{row['failures']:10}")
     about = {"seed": options.seed, "seconds": round(time.perf_counter() - began, 1), "device": describe(CPU),
              "torch": torch.__version__, "python": platform.python_version()}  # fmt: skip
     options.out.parent.mkdir(parents=True, exist_ok=True)

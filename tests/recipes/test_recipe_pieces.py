@@ -126,7 +126,11 @@ def test_settings_go_from_default_over_quick_and_facts_to_options() -> None:
     assert (faithful["g_width"], faithful["channels"], faithful["resolution"]) == (128, 1, 28)
     assert "num_classes" not in faithful  # dcgan knows no labels
     quick = catalogue.resolve("dcgan", facts, True, {"latent_dim": 7, "channels": 3})
-    assert (quick["g_width"], quick["latent_dim"], quick["channels"]) == (32, 7, 3)
+    assert (quick["g_width"], quick["latent_dim"], quick["channels"]) == (
+        catalogue.quick_settings("dcgan")["g_width"],
+        7,
+        3,
+    )
 
 
 @pytest.mark.parametrize(("classes", "on_gpu"), [(0, False), (10, False), (0, True), (10, True)])
