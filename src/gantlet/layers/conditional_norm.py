@@ -32,3 +32,20 @@ class ConditionalBatchNorm2d(nn.Module):
 def batch_norm(channels: int, num_classes: int) -> BatchNorm2d | ConditionalBatchNorm2d:
     """Return the norm of a generator: conditional when there are classes."""
     return ConditionalBatchNorm2d(channels, num_classes) if num_classes else BatchNorm2d(channels)
+
+
+class VectorBatchNorm2d(nn.Module):
+    """Batch norm with gain 1 + A c and bias B c from a vector c (Brock 2019, appendix B). x [N, C, H, W], c [N, dim].
+
+    A and B are linear layers without bias, so that spectral norm can be put on them like on any other.
+    """
+
+    def __init__(self, channels: int, condition_dim: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.gain = nn.Linear(condition_dim, channels, bias=False)
+        self.bias = nn.Linear(condition_dim, channels, bias=False)
+
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        normalised: Tensor = self.norm(x)
+        return torch.addcmul(self.bias(c)[:, :, None, None], normalised, (1 + self.gain(c))[:, :, None, None])

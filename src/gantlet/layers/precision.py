@@ -1,0 +1,11 @@
+"""Statistics in float32 whatever the precision of the network around them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def wide(x: Tensor) -> Tensor:
+    """Return x in float32, or in float64 if it is that already."""
+    return x if x.dtype == torch.float64 else x.float()
