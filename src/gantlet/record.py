@@ -33,6 +33,7 @@ class Record:
     batch_size: int
     accumulate: int
     precision: str
+    remedies: dict[str, dict[str, Any]]  # their names, in the order they are applied in, and all their arguments
     init_from: str | None
     run: dict[str, Any]  # budgets and intervals: free to change on resumption
     command: list[str]
@@ -60,6 +61,7 @@ class Record:
             "recipe": self.recipe,
             "arguments": self.arguments,
             "settings": self.settings,
+            "remedies": self.remedies,
             "data": self.data,
             "seed": self.seed,
         }
@@ -82,7 +84,7 @@ def read(folder: Path) -> dict[str, Any] | None:
         ) from error
     if version > FORMAT:
         raise UserError(f"{path} has format {version}, this Gantlet reads up to {FORMAT}: upgrade gantlet.")
-    return dict(record)
+    return {"remedies": {}, **record}  # a record from before there were remedies has none
 
 
 def arguments(old: Mapping[str, Any] | None, recipe: str, settings: str) -> dict[str, Any]:
@@ -93,6 +95,16 @@ def arguments(old: Mapping[str, Any] | None, recipe: str, settings: str) -> dict
     if old is None or (old.get("recipe"), old.get("settings")) != (recipe, settings) or "options" not in old:
         return {}
     return {key: value for key, value in old["arguments"].items() if key not in old["options"]}
+
+
+def remedies(old: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Return the remedies of a run, by name, with the arguments that nobody typed, as for `arguments`."""
+    found = {} if old is None else old["remedies"]
+    typed = () if old is None else old.get("options", ())
+    return {
+        name: {key: value for key, value in given.items() if f"{name}:{key}" not in typed}
+        for name, given in found.items()
+    }
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

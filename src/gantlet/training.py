@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gantlet import record as records
-from gantlet.data import ImageData, Order, balanced_weights, open_images
+from gantlet.data import ImageData, open_images
 from gantlet.draws import key
 from gantlet.engine import loop, parallel
 from gantlet.engine.health import Watch
@@ -22,11 +22,14 @@ from gantlet.engine.precision import choose_device, choose_precision, describe
 from gantlet.engine.run import Run
 from gantlet.engine.storage import alone_in, replace_file
 from gantlet.errors import UserError
+from gantlet.feeding import Feed
 from gantlet.model import Model, load, newest_weights
 from gantlet.observing import Evaluations, Observer, SampleGrids, write_reals
 from gantlet.recipe import Recipe
 from gantlet.recipes import catalogue
 from gantlet.recipes.choose import choose
+from gantlet.remedies import catalogue as remedial
+from gantlet.remedies.catalogue import Asked
 from gantlet.report import choose_status, write_report
 
 
@@ -50,6 +53,7 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     init_from: str | Path | None = None,
+    remedies: Asked = (),
     save_every: float = 60.0,
     sample_every: float = 30.0,
     evaluate_every: float = 60.0,
@@ -64,6 +68,7 @@ def train(
     Budgets (`seconds` of training, `samples` of data, `steps`) end the run, whichever comes first. `options` are the
     recipe's own.
     `balance` is alpha of class-balanced sampling: 0 takes classes as they come, 1 makes them equally likely.
+    `remedies` are names of `gantlet.remedies.NAMES`, ["ada", "lecam:weight=0.1"] or {"lecam": {"weight": 0.1}}.
 
     Raises UserError for mistakes in the arguments or the data, RunFailed if the run diverges or cannot be saved.
     """
@@ -76,7 +81,7 @@ def train(
     images = open_images(data, resolution=resolution, labels=labels, skip_broken=skip_broken)
     if unconditional:
         images = replace(images, labels=None, classes=())
-    session = Session(recipe, quick, images, str(data), balance, budget, init_from, options)
+    session = Session(recipe, quick, images, str(data), balance, budget, init_from, options, remedies)
     return session.run(sample_every, evaluate_every, tensorboard, wandb, quiet)
 
 
@@ -103,6 +108,7 @@ class Session:
         run: Run,
         init_from: str | Path | None,
         options: Mapping[str, Any],
+        remedies: Asked,
     ) -> None:
         parallel.start(run.device)
         old = records.read(run.out)
@@ -121,19 +127,20 @@ class Session:
             quick = choice.quick if quick is None else quick
         settings = "own" if ":" in recipe else ("quick" if quick else "faithful")
         arguments = catalogue.resolve(recipe, facts, bool(quick), options, records.arguments(old, recipe, settings))
+        asked = remedial.read(remedies)
+        chosen = remedial.resolve(asked, len(images), records.remedies(old))
         torch.manual_seed(seed_of_weights(run.seed))
-        self.recipe = catalogue.build(recipe, arguments)
+        self.recipe = remedial.apply(catalogue.build(recipe, arguments), chosen)
         parallel.rows(run.batch_size or self.recipe.batch_size, run.accumulate)
         if init_from is not None and old is None:
             initialise(self.recipe, Path(init_from))
         if balance and images.labels is None:
             raise UserError("--balance needs labels and the data has none; leave it out.")
-        weights = balanced_weights(images.labels, balance) if balance and images.labels is not None else None
-        self.order = Order(len(images), run.seed, weights)
+        self.feed = Feed(images, run.seed, balance, chosen.get("holdout"))
         self.record = records.Record(
             recipe=recipe,
             arguments=arguments,
-            options=sorted(options),
+            options=sorted([*options, *remedial.typed(asked)]),
             settings=settings,
             reason=reason,
             data=describe_data(images, source, balance),
@@ -141,6 +148,7 @@ class Session:
             batch_size=run.batch_size or self.recipe.batch_size,
             accumulate=run.accumulate,
             precision="bf16" if precision == torch.bfloat16 else "fp32",
+            remedies=chosen,
             init_from=None if init_from is None else str(init_from),
             run={"seconds": run.seconds, "samples": run.samples, "steps": run.steps, "save_every": run.save_every},
             command=records.command_line(),
@@ -175,7 +183,7 @@ class Session:
         generator_state = torch.get_rng_state()
         try:
             with stopping_on_signals(training) as signals:
-                loop.train(training, self.rows, hooks)
+                loop.train(training, self.feed.rows, hooks)
             if training.counters.step > before:
                 for hook in hooks:
                     if isinstance(hook, SampleGrids | Evaluations):
@@ -223,9 +231,6 @@ class Session:
                 "repeat its command to resume it, choose another --out, or start from its weights with --init-from."
             )
         return True
-
-    def rows(self, start: int, count: int) -> dict[str, torch.Tensor]:
-        return self.images.batch(self.order.indices(start, count))
 
 
 def seed_of_weights(seed: int) -> int:

@@ -71,8 +71,8 @@ def vanishing_or_exploding(statistics: Mapping[str, float]) -> list[str]:
             )
         if statistic == "gradient_norm" and value > 1e4:
             found.append(
-                f"{player}'s gradient explodes (norm {value:.1g}). Lower its learning rate, clip its gradient, "
-                "or normalise the network (spectral norm, a gradient penalty)."
+                f"{player}'s gradient explodes (norm {value:.1g}). Lower its learning rate, clip its gradient "
+                "(--remedy gradient_clipping), or normalise the network (spectral norm, a gradient penalty)."
             )
     return found
 

@@ -14,7 +14,8 @@ def collapse(statistics: Statistics) -> str | None:
         return None
     return (
         f"The samples look alike (their spread is {diversity:.0%} of the data's): mode collapse. "
-        "Lower G's learning rate, raise D's (or --d-updates), or use a recipe with spectral norm or a gradient penalty."
+        "Lower G's learning rate, raise D's (or --d-updates), try --remedy minibatch_std, packing or mode_seeking, "
+        "or use a recipe with spectral norm or a gradient penalty."
     )
 
 
@@ -25,7 +26,8 @@ def all_knowing_discriminator(statistics: Statistics) -> str | None:
         return None
     return (
         f"D is all-knowing (right on {accuracy:.1%}) and G's gradient is nearly gone ({gradient:.1g}). "
-        "Lower D's learning rate, add a gradient penalty or noise on D's input, or use a hinge or Wasserstein loss."
+        "Lower D's learning rate, try --remedy instance_noise or label_smoothing, or use a recipe with a gradient "
+        "penalty or a hinge or Wasserstein loss."
     )
 
 
@@ -37,6 +39,17 @@ def dead_discriminator(statistics: Statistics) -> str | None:
     return (
         f"D is dead: its logits hardly vary (spread {spread:.1g}), so G gets no direction. "
         "Raise D's learning rate, loosen its weight clipping or penalty, or start again with another seed."
+    )
+
+
+def learnt_by_heart(statistics: Statistics) -> str | None:
+    """D judges held-out pictures half-way to fakes; only `--remedy holdout` (or one that brings it) measures this."""
+    overfitting = statistics.get("D/overfitting")
+    if overfitting is None or overfitting < 0.5:
+        return None
+    return (
+        f"D learns the pictures by heart: held-out ones look {overfitting:.0%} as fake to it as the fakes do. "
+        "Stop here or go back to the best checkpoint; then try --remedy ada, diffaugment or apa, or more pictures."
     )
 
 
