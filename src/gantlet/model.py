@@ -24,6 +24,7 @@ from gantlet.engine.storage import Damaged, sweep, verify
 from gantlet.errors import UserError
 from gantlet.recipe import Recipe
 from gantlet.recipes import NAMES, catalogue
+from gantlet.remedies.catalogue import apply as apply_remedies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,11 +115,13 @@ class Model:
 
     @torch.inference_mode()
     def interpolate(
-        self, rows: int = 8, steps: int = 8, *, seed: int = 0, label: int | str | None = None, **options: Any
-    ) -> Tensor:
+        self, rows: int = 8, steps: int = 8, *, seed: int = 0, label: int | str | None = None, straight: bool = False,
+        **options: Any,
+    ) -> Tensor:  # fmt: skip
         """Return [rows, steps, C, H, W]: row r goes from sample 2r to sample 2r + 1 along a great circle of z (slerp).
 
-        The label, if any, stays that of the row's first sample.
+        With `straight` it goes along a straight line (lerp), which in many dimensions passes where no sample lies. The
+        label, if any, stays that of the row's first sample.
         """
         if self.recipe.sample is None:
             raise UserError(f"Recipe '{self.about['recipe']}' is not generative: it has nothing to interpolate.")
@@ -129,8 +132,38 @@ class Model:
             ends = SampleDraws(seed, [2 * row, 2 * row + 1], self.device)
             y = self._labels(SampleDraws(seed, [2 * row], self.device), label, range(1), 0)
             keywords = dict(options) if y is None else {"label": y.expand(steps), **options}
-            pictures.append(self.recipe.sample(self.nets, Between(ends, steps), **keywords).float())
+            pictures.append(self.recipe.sample(self.nets, Between(ends, steps, straight), **keywords).float())
         return torch.stack(pictures)
+
+    @torch.inference_mode()
+    def encode(self, pictures: Tensor, batch_size: int = 256) -> Tensor:
+        """Return z [N, latent_dim] of pictures [N, C, H, W] in [-1, 1], by the recipe's own encoder.
+
+        Raises UserError if the recipe has none, or the pictures are not of the model's size.
+        """
+        if self.recipe.encode is None:
+            raise UserError(
+                f"Recipe '{self.about['recipe']}' has no encoder; `gantlet project` finds latents without one."
+            )
+        parts = torch.split(self.fitting(pictures), batch_size)
+        return torch.cat([self.recipe.encode(self.nets, part).float() for part in parts])
+
+    @torch.inference_mode()
+    def reconstruct(self, pictures: Tensor, batch_size: int = 256) -> Tensor:
+        """Return what G makes of the latents of pictures [N, C, H, W], in that shape; raises as `encode` does."""
+        parts = torch.split(self.encode(pictures, batch_size), batch_size)
+        return torch.cat([self.nets.G(z).float() for z in parts])
+
+    def fitting(self, pictures: Tensor) -> Tensor:
+        """Return pictures on the model's device. Raises UserError unless they are [N, C, H, W] of the model's size."""
+        facts = self.about["data"]["facts"]
+        size = facts["resolution"]
+        height, width = (size, size) if isinstance(size, int) else size
+        if pictures.ndim != 4 or not len(pictures) or list(pictures.shape[1:]) != [facts["channels"], height, width]:
+            raise UserError(
+                f"The model takes pictures [N, {facts['channels']}, {height}, {width}], not {list(pictures.shape)}."
+            )
+        return pictures.to(self.device, torch.float32)
 
     def to_raw(self, pictures: Tensor) -> np.ndarray[Any, Any]:
         """Return pictures as an array [N, H, W, C] in the type and range of the training data."""
@@ -138,10 +171,10 @@ class Model:
 
 
 class Between:
-    """Draws on the way between two samples: slerp for normal numbers, a straight line for uniform ones."""
+    """Draws on the way between two samples: slerp for normal numbers, a straight line for uniform ones or if asked."""
 
-    def __init__(self, ends: SampleDraws, steps: int) -> None:
-        self._ends, self._t = ends, torch.linspace(0, 1, steps)
+    def __init__(self, ends: SampleDraws, steps: int, straight: bool = False) -> None:
+        self._ends, self._t, self._straight = ends, torch.linspace(0, 1, steps), straight
 
     def normal(self, stream: str, *shape: int) -> Tensor:
         """Return [steps, *shape] along the great circle, lengths interpolated as well."""
@@ -149,7 +182,7 @@ class Between:
         cosine = (a @ b / (a.norm() * b.norm())).clamp(-1, 1)
         angle = cosine.acos()
         t = self._t.to(a)[:, None]
-        if angle.sin().abs() < 1e-6:
+        if self._straight or angle.sin().abs() < 1e-6:
             path = (1 - t) * a + t * b
         else:
             direction = ((1 - t) * angle).sin() / angle.sin() * (a / a.norm()) + (t * angle).sin() / angle.sin() * (
@@ -185,7 +218,7 @@ def load(path: str | Path, *, checkpoint: str = "auto", device: str = "auto", re
     about["step"] = json.loads((folder / "state.json").read_bytes())["counters"]["step"]
     check_recipe(folder, about["recipe"], recipe)
     where = choose_device(device)
-    built = catalogue.build(about["recipe"], about["arguments"])
+    built = apply_remedies(catalogue.build(about["recipe"], about["arguments"]), about.get("remedies", {}))
     live = networks.build(built, where)
     tensors = read_weights(folder)
     for name, module in live.averaged.modules.items():

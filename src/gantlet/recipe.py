@@ -81,6 +81,7 @@ class Recipe:
     phases: tuple[Phase, ...]  # executed in this order
     batch_size: int = 64  # the batch that the numbers of the recipe were chosen for, over all processes
     sample: Callable[..., Tensor] | None = None  # sample(nets, draws, label=None, **options): new samples
-    apply: Callable[..., Tensor] | None = None  # apply(nets, inputs, **options): translate, restore, classify, encode
+    apply: Callable[..., Tensor] | None = None  # apply(nets, inputs, **options): translate, restore, classify
+    encode: Callable[[Nets, Tensor], Tensor] | None = None  # encode(nets, pictures): the z from which G draws them
     helpers: Mapping[str, nn.Module] = field(default_factory=dict)  # frozen networks, or modules with state in buffers
     signs: tuple[Callable[[Mapping[str, float]], str | None], ...] = ()  # statistics -> trouble in plain words

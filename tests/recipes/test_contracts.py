@@ -61,7 +61,7 @@ def test_2_every_loss_term_is_finite(case: str, precision: str, tmp_path: Path) 
     for player in training.recipe.players:
         terms = [name for name in statistics if name.startswith(f"{player}/")]
         assert f"{player}/gradient_norm" in terms
-        assert f"{player}/adversarial" in terms or f"{player}/class" in terms
+        assert {f"{player}/{term}" for term in ("adversarial", "class", "likelihood")} & set(terms)
     assert all(torch.isfinite(torch.tensor(value)) for value in statistics.values()), statistics
     assert all(statistics[f"{player}/gradient_norm"] > 0 for player in training.recipe.players)
     tensors = [tensor for file in training.state.tensors().values() for tensor in file.values()]
@@ -123,8 +123,8 @@ def test_5_two_halves_of_a_batch_give_the_gradients_of_the_whole(case: str, tmp_
         assert whole.keys() == halves.keys()
         worst = max(float((whole[key] - halves[key]).abs().max()) for key in whole)
         scale = max(float(value.abs().max()) for value in whole.values())
-        if recipe_name(case) in BATCH_LOSS and number == 0:
-            assert worst > 1e-5 * max(scale, 1)  # exempt for this reason, and only as long as it is one
+        if (recipe_name(case), number) in BATCH_LOSS:
+            assert worst > 1e-4 * scale  # exempt for this reason, and only as long as it is one
         else:
             assert worst <= 5e-6 * max(scale, 1)
 

@@ -24,11 +24,17 @@ CLASSES = 3
 UNCONDITIONAL = "without labels"
 CASES = [
     *NAMES,
-    *(f"{name} {UNCONDITIONAL}" for name in ("sngan", "sngan_cnn", "r1gan")),
+    *(f"{name} {UNCONDITIONAL}" for name in ("sngan", "sngan_cnn", "r1gan", "r3gan")),
 ]  # optional labels: both forms
 
 BATCH_DEPENDENT = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, GaussianNoise)
-BATCH_LOSS = {"dragan": "its delta is half the standard deviation of the whole batch (Kodali 2017)"}
+BATCH_LOSS = {  # (recipe, phase) whose loss is no mean over samples
+    ("dragan", 0): "its delta is half the standard deviation of the whole batch (Kodali 2017)",
+    ("mmd_gan", 0): "the discrepancy of two batches, and its witness function",
+    ("mmd_gan", 1): "the discrepancy of two batches",
+    ("mmd_gan_2017", 0): "the root of the discrepancy of two batches",
+    ("mmd_gan_2017", 1): "idem",
+}
 
 
 def arguments(case: str, **changes: Any) -> dict[str, Any]:

@@ -107,8 +107,8 @@ def description(function: RecipeFunction) -> str:
     return f"{inspect.getdoc(inspect.getmodule(function))}\n\n{inspect.getdoc(function)}\n"
 
 
-def convert(recipe: str, parameter: Parameter, text: str) -> Any:
-    """Read an option's value from text by the type its signature states.
+def convert(recipe: str, parameter: Parameter, text: str, kind: str = "recipe") -> Any:
+    """Read an option's value from text by the type its signature states; `kind` says what has the option.
 
     Raises UserError, naming the option and the type, if the text is none.
     """
@@ -128,7 +128,7 @@ def convert(recipe: str, parameter: Parameter, text: str) -> Any:
         return float(text) if "float" in kinds else text
     except (ValueError, KeyError, OverflowError) as error:
         name = parameter.name.replace("_", "-")
-        raise UserError(f"--{name} of recipe '{recipe}' takes {kinds}, not '{text}' ({parameter.comment}).") from error
+        raise UserError(f"--{name} of {kind} '{recipe}' takes {kinds}, not '{text}' ({parameter.comment}).") from error
 
 
 def resolve(

@@ -13,11 +13,12 @@ from gantlet.recipe import Progress
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
-def adam(lr: float, betas: tuple[float, float]) -> MakeOptimizer:
-    """Return Adam (Kingma 2015). Betas are made floats: torch refuses (0, 0.9)."""
+def adam(lr: float, betas: tuple[float, float], weight_decay: float = 0.0) -> MakeOptimizer:
+    """Return Adam (Kingma 2015), its weight decay an L2 term. Betas are made floats: torch refuses (0, 0.9)."""
 
     def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
-        return Adam(list(parameters), lr=float(lr), betas=(float(betas[0]), float(betas[1])), fused=True)
+        both = (float(betas[0]), float(betas[1]))
+        return Adam(list(parameters), lr=float(lr), betas=both, weight_decay=float(weight_decay), fused=True)
 
     return make
 
