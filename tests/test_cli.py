@@ -116,7 +116,21 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "gantlet train" in capsys.readouterr().out
     assert main(["--version"]) == 0
-    for verb in ("train", "sample", "evaluate", "interpolate", "apply", "inspect", "report", "list", "show"):
+    for verb in (
+        "train",
+        "sample",
+        "evaluate",
+        "interpolate",
+        "apply",
+        "inspect",
+        "report",
+        "list",
+        "show",
+        "encode",
+        "reconstruct",
+        "project",
+        "explore",
+    ):
         with pytest.raises(SystemExit) as stopped:
             main([verb, "--help"])
         assert stopped.value.code == 0

@@ -222,9 +222,11 @@ def test_the_page_on_health_quotes_what_is_said() -> None:
         signs.collapse({"G/diversity": 0.1}),
         signs.all_knowing_discriminator({"D/accuracy": 1.0, "G/gradient_norm": 1e-4}),
         signs.dead_discriminator({"D/logit_spread": 1e-5}),
+        signs.learnt_by_heart({"D/overfitting": 0.9}),
         *vanishing_or_exploding({"G/gradient_norm": 1e-8, "D/gradient_norm": 1e5}),
     ]
     starts = ["The samples look alike", "D is all-knowing", "D is dead: its logits hardly vary"]
+    starts += ["D learns the pictures by heart"]
     starts += ["'s gradient has vanished", "'s gradient explodes"]
     for message, start in zip(said, starts, strict=True):
         assert message is not None

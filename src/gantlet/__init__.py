@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gantlet.data import inspect, open_images
     from gantlet.errors import RunFailed, UserError
     from gantlet.judging import evaluate
+    from gantlet.latents import ganspace, morph, project, sefa, traverse, truncation_sweep
     from gantlet.model import Model, load
     from gantlet.recipe import Phase, Player, Recipe
     from gantlet.training import train
@@ -27,6 +28,12 @@ _HOMES = {
     "load": "gantlet.model",
     "Model": "gantlet.model",
     "evaluate": "gantlet.judging",
+    "project": "gantlet.latents",
+    "sefa": "gantlet.latents",
+    "ganspace": "gantlet.latents",
+    "traverse": "gantlet.latents",
+    "morph": "gantlet.latents",
+    "truncation_sweep": "gantlet.latents",
     "inspect": "gantlet.data",
     "open_images": "gantlet.data",
     "Player": "gantlet.recipe",
@@ -45,10 +52,16 @@ __all__ = [
     "UserError",
     "__version__",
     "evaluate",
+    "ganspace",
     "inspect",
     "load",
+    "morph",
     "open_images",
+    "project",
+    "sefa",
     "train",
+    "traverse",
+    "truncation_sweep",
 ]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gantlet import __version__
+from gantlet import __version__, cli_latents, cli_remedies
 from gantlet.errors import RunFailed, UserError, suggest
 from gantlet.parsing import parse, parser, resolution, split_recipe_options, whole
 
@@ -29,6 +29,10 @@ Train, judge and use generative adversarial networks.
   gantlet list                                                  all recipes
   gantlet show sngan                                            one recipe: paper, options, defaults
   gantlet apply RUN INPUT --out OUTPUT                          what a model does to an input (classify)
+  gantlet encode RUN INPUT --out z.npz                          latents of pictures, by the model's own encoder
+  gantlet reconstruct RUN INPUT --out grid.png                  pictures beside what is left of them in the latents
+  gantlet project RUN INPUT --out FOLDER                        latents of pictures, for models without an encoder
+  gantlet explore RUN --out FOLDER                              directions, truncation and classes as picture strips
 
 `gantlet VERB --help` explains a verb.
 """
@@ -69,6 +73,10 @@ def run(words: list[str]) -> int:
         "evaluate": evaluate,
         "interpolate": interpolate,
         "apply": apply,
+        "encode": cli_latents.encode,
+        "reconstruct": cli_latents.reconstruct,
+        "project": cli_latents.project,
+        "explore": cli_latents.explore,
         "inspect": inspect,
         "report": report,
         "list": list_recipes,
@@ -117,6 +125,7 @@ def train(words: list[str]) -> int:
     add("--device", help="auto, cpu, cuda, mps")
     add("--precision", help="auto (bf16 where the hardware has it), bf16, fp32")
     add("--init-from", help="start from the weights of another run (this is not resuming)")
+    add("--remedy", action="append", dest="remedies", help="NAME or NAME:option=value,...; may be repeated")
     add("--save-every", type=float, help="seconds between checkpoints")
     add("--sample-every", type=float, help="seconds between sample grids")
     add("--evaluate-every", type=float, help="seconds between evaluations, 0 for none; never over 5 %% of the time")
@@ -237,6 +246,7 @@ def interpolate(words: list[str]) -> int:
     add("--rows", type=whole, help="walks")
     add("--steps", type=whole, help="pictures per walk")
     add("--seed", type=int, help="of the end points")
+    add("--straight", action="store_true", help="along straight lines instead of great circles")
     add("--label", help="a class, by name or number")
     add("--checkpoint", help="auto, best or last")
     add("--recipe", help="needed for a model of your own recipe: its module:function")
@@ -309,9 +319,14 @@ def report(words: list[str]) -> int:
 
 def list_recipes(words: list[str]) -> int:
     """gantlet list"""
-    verb = parser("list", "[--json]", "List all recipes.")
+    verb = parser("list", "[--remedies] [--json]", "List all recipes, or all remedies.")
+    verb.add_argument("--remedies", action="store_true", help="what to do about which symptom")
     verb.add_argument("--json", action="store_true", help="print JSON")
-    as_json = parse(verb, words).get("json", False)
+    given = parse(verb, words)
+    as_json = given.get("json", False)
+    if given.get("remedies"):
+        print(cli_remedies.listing(as_json))
+        return 0
     from gantlet.recipes import NAMES, catalogue
     from gantlet.report.show import table
 
@@ -326,7 +341,7 @@ def list_recipes(words: list[str]) -> int:
 
 def show(words: list[str]) -> int:
     """gantlet show"""
-    verb = parser("show", "RECIPE [--json]", "Show a recipe: its paper, its options, faithful and quick settings.")
+    verb = parser("show", "RECIPE|REMEDY [--json]", "Show a recipe or remedy: its paper, its options, its settings.")
     verb.add_argument("recipe", help="its name")
     verb.add_argument("--json", action="store_true", help="print JSON")
     given = parse(verb, words)
@@ -334,6 +349,9 @@ def show(words: list[str]) -> int:
     from gantlet.report.show import table
 
     name = given["recipe"]
+    if cli_remedies.is_remedy(name):
+        print(cli_remedies.description(name, given.get("json", False)))
+        return 0
     function = catalogue.find(name)
     quick = catalogue.quick_settings(name)
     options = catalogue.parameters(function)
