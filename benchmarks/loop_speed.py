@@ -5,8 +5,9 @@
 The same networks, batch and game (r1gan, quick, its lazy penalty included). `plain`: what tutorials do, a DataLoader of
 normalised float pictures, contiguous tensors, Adam as it comes, no average. `hand`: channels-last, fused Adam, autocast
 where the hardware has bf16, moving average by _foreach_lerp_, batches cut from the same array; no framework. Rounds
-alternate in one process, the medians of the ratios are reported; peak memory is that of a process per loop. Sampling:
-50,000 pictures by the model against the plain fp32 forward of the same generator in batches of 64.
+alternate in one process every half second, for a machine has moods, and the medians of the ratios are reported; peak
+memory is that of a process per loop. Sampling: 50,000 pictures by the model against the plain fp32 forward of the same
+generator in batches of 64.
 """
 
 from __future__ import annotations
@@ -198,8 +199,8 @@ def memory(name: str, data: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="mnist")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=45)
+    parser.add_argument("--steps", type=int, default=8, help="of a round; a multiple of those between penalties")
     parser.add_argument("--num", type=int, default=50_000)
     parser.add_argument("--only", choices=LOOPS)
     given = parser.parse_args()

@@ -74,6 +74,16 @@ class Phase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """What a run changes about itself, once, when a sign of trouble has lasted (engine/care.py)."""
+
+    words: str  # what it does, for the log
+    lr: float = 1.0  # factor on every learning rate from then on
+    change: Callable[[Nets], None] | None = None  # sets buffers of helpers
+    back: bool = True  # first go back to the last checkpoint without the sign
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Everything that defines a method, and nothing about how it is run."""
 
@@ -85,3 +95,4 @@ class Recipe:
     encode: Callable[[Nets, Tensor], Tensor] | None = None  # encode(nets, pictures): the z from which G draws them
     helpers: Mapping[str, nn.Module] = field(default_factory=dict)  # frozen networks, or modules with state in buffers
     signs: tuple[Callable[[Mapping[str, float]], str | None], ...] = ()  # statistics -> trouble in plain words
+    treatments: Mapping[str, tuple[Treatment, ...]] = field(default_factory=dict)  # by sign, one after the other

@@ -6,6 +6,7 @@ Each is a folder of safetensors and JSON with a SHA-256 manifest written last; i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -45,14 +46,19 @@ class Checkpoints:
         files = to_files(state) | {"model.json": json.dumps(self.model, indent=1).encode()}
         path = self.path(state.counters.step)
         storage.write_folder(path, files)
-        self._prune(state.counters.step)
+        self._prune(state.counters.step, state.chart.healthy)
         return path
 
-    def _prune(self, saved: int) -> None:
-        """Remove all but the last `keep` up to the one just saved; later ones were passed over and say nothing."""
-        best = self.best()
-        for step in [step for step in self.steps() if step <= saved][self.keep :]:
-            if best is None or step != best["step"]:
+    def _prune(self, saved: int, healthy: int) -> None:
+        """Remove all but the last `keep` up to the one just saved; later ones were passed over and say nothing.
+
+        The best stays, and the last up to the step `healthy`: care.py goes back to it.
+        """
+        best, steps = self.best(), [step for step in self.steps() if step <= saved]
+        last_healthy = max((step for step in steps if 0 < step <= healthy), default=None)
+        stays = {last_healthy, None if best is None else best["step"]}
+        for step in steps[self.keep :]:
+            if step not in stays:
                 storage.discard(self.path(step))
 
     def newest(self, warn: Callable[[str], None]) -> Path | None:
@@ -75,6 +81,22 @@ class Checkpoints:
                 f"No checkpoint in {self.folder} is intact ({damaged[0]}); restore one or choose another --out."
             )
         return None
+
+    def newest_until(self, step: int) -> Path | None:
+        """Return the newest intact checkpoint up to a step, or the best one if that is later; None if there is none."""
+        best = self.best()
+        last = step if best is None else max(step, best["step"])
+        for earlier in self.steps():
+            if earlier <= last:
+                with contextlib.suppress(storage.Damaged):
+                    storage.verify(self.path(earlier))
+                    return self.path(earlier)
+        return None
+
+    def discard_after(self, step: int) -> None:
+        """Remove the checkpoints of later steps: a run that went back on purpose does not go on from them."""
+        for later in [later for later in self.steps() if later > step]:
+            storage.discard(self.path(later))
 
     def restore(self, state: State, path: Path) -> None:
         """Put a verified checkpoint into a state. Raises RunFailed if it was made by another recipe."""

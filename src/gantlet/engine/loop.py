@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from gantlet.engine import average, parallel
+from gantlet.engine import average, care, parallel
+from gantlet.engine.care import Unhealthy
 from gantlet.engine.checkpoint import Checkpoints
 from gantlet.engine.health import Diverged, Guard, lr_scale_after
 from gantlet.engine.memory import keep_freed_memory
@@ -106,15 +107,19 @@ def train(training: Training, rows: Rows, hooks: Sequence[Hook] = ()) -> State:
             iterate(training, rows, guard)
             seconds = before + time.perf_counter() - began - training.paused
             training.state.counters = advance(training.counters, seconds=seconds)
+            look(training)
             for hook in hooks:
                 hook.after_step(training)
         except (Diverged, NotFinite) as where:
             roll_back(training, str(where), guard, hooks)
+        except Unhealthy as trouble:
+            treat(training, trouble, guard, hooks)
 
 
 def iterate(training: Training, rows: Rows, guard: Guard) -> None:
     """One step: every phase that is due, then the averages and the counters."""
     recipe, state, size = training.recipe, training.state, training.batch_size
+    training.collector.begin_step()
     progress = Progress(state.counters, training.run.seed, training.device, training.collector)
     position = state.counters.position
     first = position
@@ -258,3 +263,36 @@ def roll_back(training: Training, where: str, guard: Guard, hooks: Sequence[Hook
     )
     for hook in hooks:
         hook.note("rollback", message)
+
+
+def look(training: Training) -> None:
+    """Look for signs that the recipe has treatments for, at fixed steps. Raises Unhealthy where one has lasted."""
+    if care.due(training.recipe, training.counters.step):
+        statistics = parallel.of_first(training.collector.latest(), training.device)
+        care.look(training.state.chart, training.recipe, training.counters.step, statistics, lambda: save(training))
+
+
+def treat(training: Training, trouble: Unhealthy, guard: Guard, hooks: Sequence[Hook]) -> None:
+    """Go back to the last checkpoint without the sign, change one thing, and save that as where the run goes on."""
+    guard.check()
+    training.collector.read()
+    state, checkpoints, bad, chart = training.state, training.checkpoints, training.counters, training.state.chart
+    treatment = care.next_treatment(chart, training.recipe, trouble.sign)
+    assert treatment is not None, "a sign without a treatment left is not raised"
+    scale, rollbacks = state.lr_scale * treatment.lr, state.rollbacks
+    good = checkpoints.newest_until(chart.healthy) if treatment.back else None
+    if good is not None:
+        checkpoints.restore(state, good)
+        checkpoints.discard_after(state.counters.step)
+    if treatment.change is not None:
+        treatment.change(state.nets)
+    state.lr_scale, state.rollbacks = scale, rollbacks
+    healthy = chart.healthy if good is None else state.counters.step
+    state.chart = care.Chart({}, healthy, [*chart.given, (bad.step, trouble.sign)])
+    state.counters = advance(
+        state.counters, attempt=bad.attempt + 1, position=bad.position + training.batch_size, seconds=bad.seconds
+    )
+    save(training)
+    place = f" Went back to step {state.counters.step}." if good is not None else ""
+    for hook in hooks:
+        hook.note("treatment", f"Step {bad.step}: {str(trouble).split('. ')[0]}. {treatment.words}{place}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 import torch.distributed as dist
@@ -76,6 +76,15 @@ def agree(flags: Sequence[bool], device: torch.device) -> list[bool]:
     tensor = torch.tensor([float(flag) for flag in flags], device=device)
     dist.broadcast(tensor, 0)
     return [value > 0 for value in tensor.cpu().tolist()]
+
+
+def of_first(values: Mapping[str, float], device: torch.device) -> dict[str, float]:
+    """Return rank 0's values in every process; the names are the same in all."""
+    if world_size() == 1:
+        return dict(values)
+    tensor = torch.tensor(list(values.values()), device=device)
+    dist.broadcast(tensor, 0)
+    return dict(zip(values, tensor.cpu().tolist(), strict=True))
 
 
 def any_process(flag: bool, device: torch.device) -> bool:

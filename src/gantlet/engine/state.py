@@ -13,6 +13,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gantlet.engine.care import Chart
 from gantlet.engine.nets import Networks, Trainable, build
 from gantlet.engine.progress import Counters
 from gantlet.recipe import Recipe
@@ -33,6 +34,7 @@ class State:
     counters: Counters = field(default_factory=Counters)
     lr_scale: float = 1.0  # lowered by the guard after repeated rollbacks
     rollbacks: list[int] = field(default_factory=list)  # steps at which the run was rolled back
+    chart: Chart = field(default_factory=Chart)  # what was seen and done about signs of trouble
     threads: int | None = None  # of the process that saved what was restored
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
@@ -65,6 +67,7 @@ class State:
             "counters": self.counters.to_json(),
             "lr_scale": self.lr_scale,
             "rollbacks": self.rollbacks,
+            **({} if self.chart == Chart() else {"chart": self.chart.to_json()}),
             "optimizers": numbers,
             "threads": torch.get_num_threads(),
         }
@@ -127,6 +130,7 @@ def from_files(state: State, files: Mapping[str, bytes]) -> None:
     state.threads = int(scalars["threads"])
     state.lr_scale = float(scalars["lr_scale"])
     state.rollbacks = list(scalars["rollbacks"])
+    state.chart = Chart.from_json(scalars.get("chart", {}))  # checkpoints from before there were treatments have none
 
 
 def _restore(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> None:

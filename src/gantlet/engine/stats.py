@@ -12,17 +12,28 @@ class Collector:
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
+        self._latest: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def add(self, name: str, value: Tensor) -> None:
         """Add the mean of `value` to the statistic `name`."""
         value = value.detach().float()
         value = value if value.dim() == 0 else value.mean()
+        self._latest[name] = value
         if name in self._sums:
             self._sums[name] += value
             self._counts[name] += 1
         else:
             self._sums[name], self._counts[name] = value.clone(), 1
+
+    def begin_step(self) -> None:
+        """Forget what the step before added last."""
+        self._latest.clear()
+
+    def latest(self) -> dict[str, float]:
+        """Return what was added last in this step, in one transfer; the means are left alone."""
+        names, values = list(self._latest), list(self._latest.values())
+        return dict(zip(names, torch.stack(values).cpu().tolist(), strict=True)) if names else {}
 
     def read(self) -> dict[str, float]:
         """Return all means, in one transfer, and begin anew."""

@@ -18,6 +18,7 @@ NAMES: dict[str, str] = {
     "diffaugment": "gantlet.remedies.diffaugment",
     "little_data": "gantlet.remedies.diffaugment",
     "ada": "gantlet.remedies.ada",
+    "auto": "gantlet.remedies.auto",
     "instance_noise": "gantlet.remedies.instance_noise",
     "packing": "gantlet.remedies.packing",
     "minibatch_std": "gantlet.remedies.minibatch",

@@ -14,7 +14,7 @@ from gantlet.recipes.catalogue import Parameter
 from gantlet.remedies import NAMES
 
 Asked = Mapping[str, Mapping[str, Any]] | Sequence[str]  # {"lecam": {"weight": 0.3}} or ["lecam:weight=0.3"]
-LITTLE_DATA = ("ada", "apa", "diffaugment", "little_data")  # these bring a holdout with them
+LITTLE_DATA = ("ada", "apa", "auto", "diffaugment", "little_data")  # these bring a holdout with them
 
 
 def find(name: str) -> Callable[..., Recipe]:

@@ -1,0 +1,74 @@
+"""What benchmarks in slices share: rows in a JSON file that are not measured twice, quiet trainings, the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import gantlet
+from gantlet.engine.precision import describe
+from gantlet.engine.storage import replace_file
+
+Row = dict[str, Any]
+
+
+class Rows:
+    """The rows of results/<name>.json by key, written whole after each."""
+
+    def __init__(self, name: str) -> None:
+        self.path = Path(__file__).parent / "results" / f"{name}.json"
+
+    def read(self) -> dict[str, Row]:
+        return json.loads(self.path.read_text()) if self.path.is_file() else {}
+
+    def keep(self, key: str, row: Row) -> None:
+        """Add a row and what it was measured on; print its numbers."""
+        self.path.parent.mkdir(exist_ok=True)
+        rows = {**self.read(), key: {**row, **machine()}}
+        replace_file(self.path, json.dumps(rows, indent=1, sort_keys=True).encode())
+        said = {name: round(value, 3) for name, value in row.items() if isinstance(value, int | float)}
+        print(f"{key}: {json.dumps(said)}", flush=True)
+
+    def groups(self) -> dict[str, list[Row]]:
+        """Return the rows by the part of their key before "/seed"."""
+        found: dict[str, list[Row]] = {}
+        for key, row in sorted(self.read().items()):
+            found.setdefault(key.split("/seed")[0], []).append(row)
+        return found
+
+
+def machine() -> Row:
+    return {
+        "device": describe(torch.device("cpu")), "threads": torch.get_num_threads(), "torch": torch.__version__,
+        "python": platform.python_version(), "load": round(os.getloadavg()[0], 2),
+    }  # fmt: skip
+
+
+def train(recipe: str | None, data: str | Path, out: Path, **options: Any) -> tuple[gantlet.Model, Row]:
+    """Train a new run without grids and evaluations; return the model and how far it came."""
+    shutil.rmtree(out, ignore_errors=True)
+    settings = {"quick": True, "quiet": True, "evaluate_every": 0, "sample_every": 1e9, **options}
+    model = gantlet.train(recipe, data=data, out=out, **settings)
+    folders = sorted((out / "checkpoints").glob("step-*/state.json"), key=os.path.getmtime)
+    state = json.loads(folders[-1].read_text())
+    counters = state["counters"]
+    return model, {
+        "steps": counters["step"], "samples": counters["samples"], "rollbacks": len(state["rollbacks"]),
+        "samples_per_second": counters["samples"] / max(counters["seconds"], 1e-9),
+        "treatments": len(state.get("chart", {}).get("given", ())),
+    }  # fmt: skip
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def spread(values: list[float], digits: int = 1) -> str:
+    """Return "mean (each)" of the values of several seeds."""
+    return f"{mean(values):.{digits}f} ({', '.join(f'{value:.{digits}f}' for value in values)})"
