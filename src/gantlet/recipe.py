@@ -16,31 +16,18 @@ Losses = Mapping[str, Tensor]  # named scalars: their sum is minimised, each is 
 class Draws(Protocol):
     """Random rows for the samples at hand: row i of every draw depends on the key of sample i alone."""
 
-    def normal(self, stream: str, *shape: int) -> Tensor:
-        """Return standard normal numbers [n, *shape]."""
-        ...
-
-    def uniform(self, stream: str, *shape: int) -> Tensor:
-        """Return numbers [n, *shape] uniform in [0, 1)."""
-        ...
+    def normal(self, stream: str, *shape: int) -> Tensor: ...  # standard normal numbers [n, *shape]
+    def uniform(self, stream: str, *shape: int) -> Tensor: ...  # numbers [n, *shape] uniform in [0, 1)
 
 
 class Progress(Draws, Protocol):
     """Where the run stands, what it draws, and what a loss wants to have on record."""
 
     @property
-    def step(self) -> int:
-        """Iterations of the loop finished so far."""
-        ...
-
+    def step(self) -> int: ...  # iterations of the loop finished so far
     @property
-    def samples(self) -> int:
-        """Samples of data seen so far: the clock of every schedule."""
-        ...
-
-    def report(self, name: str, value: Tensor) -> None:
-        """Log the mean of `value` under "<player>/<name>" without waiting for the device."""
-        ...
+    def samples(self) -> int: ...  # samples of data seen so far: the clock of every schedule
+    def report(self, name: str, value: Tensor) -> None: ...  # log the mean under "<player>/<name>"; never waits
 
 
 class Nets(Protocol):
@@ -84,6 +71,15 @@ class Treatment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tiling:
+    """How `apply` may be given a large input in pieces."""
+
+    scale: int = 1  # pixels of the output per pixel of the input
+    multiple: int = 1  # sides the networks take are multiples of this
+    margin: int = 32  # pixels around a tile that its inner pixels depend on: half the receptive field, or a good share
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Everything that defines a method, and nothing about how it is run."""
 
@@ -92,6 +88,7 @@ class Recipe:
     batch_size: int = 64  # the batch that the numbers of the recipe were chosen for, over all processes
     sample: Callable[..., Tensor] | None = None  # sample(nets, draws, label=None, **options): new samples
     apply: Callable[..., Tensor] | None = None  # apply(nets, inputs, **options): translate, restore, classify
+    tiling: Tiling | None = None  # of apply where it gives pictures; None if it must see the whole input at once
     encode: Callable[[Nets, Tensor], Tensor] | None = None  # encode(nets, pictures): the z from which G draws them
     helpers: Mapping[str, nn.Module] = field(default_factory=dict)  # frozen networks, or modules with state in buffers
     signs: tuple[Callable[[Mapping[str, float]], str | None], ...] = ()  # statistics -> trouble in plain words
