@@ -5,7 +5,9 @@ from gantlet.data.inspect import Inspection, inspect
 from gantlet.data.intensity import Intensity
 from gantlet.data.known import NAMES
 from gantlet.data.order import Order, balanced_weights
+from gantlet.data.sides import Opening
 from gantlet.data.splits import NoSuchSplit
+from gantlet.data.translation import Translation, open_translation
 
 __all__ = [
     "NAMES",
@@ -13,8 +15,11 @@ __all__ = [
     "Inspection",
     "Intensity",
     "NoSuchSplit",
+    "Opening",
     "Order",
+    "Translation",
     "balanced_weights",
     "inspect",
     "open_images",
+    "open_translation",
 ]

@@ -42,6 +42,16 @@ class ImageData:
         resolution = height if height == width else [height, width]
         return {"channels": channels, "resolution": resolution, "num_classes": len(self.classes)}
 
+    def describe(self) -> dict[str, Any]:
+        """Return what a run keeps of its data."""
+        return {
+            "count": len(self),
+            "classes": list(self.classes),
+            "class_counts": self.class_counts(),
+            "intensity": self.intensity.to_json(),
+            "fingerprint": self.fingerprint,
+        }
+
     def class_counts(self) -> list[int]:
         """Return how many pictures each class has; [] without labels."""
         return [] if self.labels is None else np.bincount(self.labels, minlength=len(self.classes)).tolist()
