@@ -68,8 +68,51 @@ def read_image(source: str | Path | bytes, name: str | None = None) -> Pixels:
     """
     name, data = _load(source, name)
     with _opened(data, name) as image:
-        pixels = _decode(image, data)
+        pixels, transparent = _decode(image, data)
+        pixels = _without_alpha(pixels) if transparent else pixels
         return np.ascontiguousarray(_TURNS.get(_orientation(image), _as_it_is)(pixels))
+
+
+def read_layers(source: str | Path | bytes, name: str | None = None) -> tuple[Pixels, Pixels | None]:
+    """Read one picture and, apart from it, its transparency: [H, W, 1 or 3] as in `read_image`, and [H, W, 1] or None.
+
+    Raises UserError as `read_image` does, and for CMYK and Lab, whose colours a conversion would change.
+    """
+    name, data = _load(source, name)
+    with _opened(data, name) as image:
+        if image.mode in ("CMYK", "LAB", "HSV"):
+            raise UserError(f"{shown(name)}: holds {image.mode} colours; convert it to RGB first.")
+        pixels, transparent = _decode(image, data)
+        pixels = np.ascontiguousarray(_TURNS.get(_orientation(image), _as_it_is)(pixels))
+    return (pixels[..., :-1], pixels[..., -1:]) if transparent else (pixels, None)
+
+
+def read_frames(source: str | Path, most: int = 10_000) -> tuple[Pixels, list[int]]:
+    """Read an animation: frames [F, H, W, 3] uint8, and how long each is shown in milliseconds.
+
+    Raises UserError: unreadable or damaged, or more than 100 million pixels or `most` frames in all.
+    """
+    name, data = _load(source, None)
+    with _opened(data, name, animated=True) as image:
+        count = int(getattr(image, "n_frames", 1))
+        if count > most:
+            raise UserError(f"{shown(name)}: {count:,} frames, and at most {most:,} are read; cut it.")
+        _check_pixels(name, image.width, image.height * count)
+        frames, times = np.empty((count, image.height, image.width, 3), np.uint8), []
+        for number in range(count):
+            image.seek(number)
+            frames[number] = np.asarray(image.convert("RGB"))
+            times.append(int(image.info.get("duration", 100)) or 100)
+        return frames, times
+
+
+def write_frames(path: str | Path, frames: Pixels, times: list[int] | None = None) -> None:
+    """Write frames [F, H, W, 1 or 3] uint8 as an animated GIF (256 colours a frame), atomically."""
+    images = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
+    buffer = io.BytesIO()
+    options: dict[str, Any] = dict(duration=times or 100, loop=0, disposal=2)
+    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], **options)
+    replace(Path(path), lambda file: file.write(buffer.getvalue()))
 
 
 def read_header(source: str | Path | bytes, name: str | None = None) -> Header:
@@ -83,7 +126,7 @@ def read_header(source: str | Path | bytes, name: str | None = None) -> Header:
         if image.mode in _GREY16:
             return Header(height, width, 1, "uint16", mode)
         dtype = "uint16" if _is_deep_png(image) else "uint8"
-        return Header(height, width, 1 if image.mode in _GREY8 else 3, dtype, mode)
+        return Header(height, width, 1 if image.mode in _GREY8 or _raw_mode(image) == "LA;16B" else 3, dtype, mode)
 
 
 def _as_it_is(pixels: Pixels) -> Pixels:
@@ -100,7 +143,7 @@ def _load(source: str | Path | bytes, name: str | None) -> tuple[str, bytes]:
 
 
 @contextmanager
-def _opened(data: bytes, name: str) -> Iterator[ImageFile]:
+def _opened(data: bytes, name: str, animated: bool = False) -> Iterator[ImageFile]:
     with reading(name, "replace the file or leave it out"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if not data:
@@ -116,7 +159,7 @@ def _opened(data: bytes, name: str) -> Iterator[ImageFile]:
             raise UserError(f"{shown(name)}: {_TOO_MANY}.") from None
         with image:
             _check_pixels(name, *image.size)
-            if image.format != "JPEG" and image.format != "MPO" and getattr(image, "is_animated", False):
+            if not animated and image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False):
                 raise UserError(f"{shown(name)}: holds several pictures (animation or pages); save them one by one.")
             yield image
 
@@ -151,21 +194,25 @@ def _orientation(image: ImageFile) -> int:
 
 
 def _is_deep_png(image: ImageFile) -> bool:
-    tile = image.tile[0] if image.tile else None
-    return image.format == "PNG" and tile is not None and tile[3] in ("RGB;16B", "RGBA;16B")
+    return image.format == "PNG" and _raw_mode(image) in ("RGB;16B", "RGBA;16B", "LA;16B")
 
 
-def _decode(image: ImageFile, data: bytes) -> Pixels:
+def _raw_mode(image: ImageFile) -> object:
+    return image.tile[0][3] if image.tile else None
+
+
+def _decode(image: ImageFile, data: bytes) -> tuple[Pixels, bool]:
+    """Return the pixels [H, W, C] of an opened picture, and whether their last channel is transparency."""
     if _is_deep_png(image):
         deep = _decode_deep_png(image, data)
-        return _without_alpha(deep) if deep.shape[2] == 4 else deep
+        return deep, deep.shape[2] in (2, 4)
     if image.mode == "F":
-        return np.asarray(image, dtype=np.float32)[..., None]
+        return np.asarray(image, dtype=np.float32)[..., None], False
     if image.mode in _GREY16:
         raw = np.asarray(image)
         if raw.min() < 0 or raw.max() > 65535:
             raise ValueError("its 32-bit numbers do not fit into 16 bits")
-        return raw.astype(np.uint16)[..., None]
+        return raw.astype(np.uint16)[..., None], False
     grey = image.mode in _GREY8
     transparent = image.mode in _ALPHA or (image.mode == "P" and "transparency" in image.info)
     if grey:
@@ -173,13 +220,16 @@ def _decode(image: ImageFile, data: bytes) -> Pixels:
     else:
         mode = "RGBA" if transparent else "RGB"
     pixels = np.asarray(image.convert(mode) if image.mode != mode else image)
-    return _without_alpha(pixels) if transparent else pixels.reshape(*pixels.shape[:2], -1)
+    return pixels.reshape(*pixels.shape[:2], -1), transparent
 
 
 def _decode_deep_png(image: ImageFile, data: bytes) -> Pixels:
-    """Decode 16-bit colour, of which Pillow keeps only the high bytes: decode twice, the second time the low ones."""
+    """Decode 16-bit colour, of which Pillow keeps the high bytes alone, twice: the second time the low ones."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as again:
         tile = again.tile[0]
+        if _raw_mode(again) == "LA;16B":  # the two bytes of grey and of alpha pass for those of four 8-bit channels
+            again.tile = [tile._replace(args="RGBA")]
+            return np.asarray(again).view(">u2").astype(np.uint16)
         again.tile = [tile._replace(args=f"{again.mode};16L")]
         low = np.asarray(again).astype(np.uint16)
     return np.asarray(image).astype(np.uint16) << 8 | low
@@ -204,7 +254,7 @@ def write_image(path: str | Path, array: Pixels) -> None:
     if path.suffix.lower() != ".png":
         raise UserError(f"{shown(path)}: pictures are written as .png; choose a name ending in .png.")
     encoded = encode_png(array)
-    _replace(path, lambda file: file.write(encoded))
+    replace(path, lambda file: file.write(encoded))
 
 
 def encode_png(array: Pixels) -> bytes:
@@ -228,7 +278,7 @@ def encode_png(array: Pixels) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file under a temporary name and rename it, so that no half-written file ever bears its name."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -299,9 +349,9 @@ def write_samples(
         raise UserError(f"{shown(out)}: sub-folders by class need labels, and these samples have none.")
     if out.suffix.lower() == ".npz":
         if labels is None:
-            _replace(out, lambda file: np.savez_compressed(file, images=raw))
+            replace(out, lambda file: np.savez_compressed(file, images=raw))
         else:
-            _replace(out, lambda file: np.savez_compressed(file, images=raw, labels=labels))
+            replace(out, lambda file: np.savez_compressed(file, images=raw, labels=labels))
     elif out.suffix.lower() == ".png":
         write_image(out, grid(to_displayable(raw, intensity) if intensity else raw))
     elif out.suffix == "" or out.is_dir():
