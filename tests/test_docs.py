@@ -274,7 +274,7 @@ def test_a_recipe_of_ones_own(workplace: Path) -> None:
 
 def test_constraints_pin_everything_that_is_asked_for() -> None:
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
-    pattern = r'([\w\-]+)==[\d.]+(; python_version (?:<|>=) "3\.11")?'
+    pattern = r'([\w\-]+)==[\d.]+(; python_version (?:<|>=) "3\.1[12]")?'
     matches = [re.fullmatch(pattern, line) for line in lines]
     assert all(matches), [line for line, match in zip(lines, matches) if match is None]
     pinned = {match[1].lower().replace("_", "-") for match in matches if match is not None}

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gantlet import __version__, cli_latents, cli_remedies
+from gantlet import __version__, cli_apply, cli_latents, cli_remedies, cli_train
 from gantlet.errors import RunFailed, UserError, suggest
-from gantlet.parsing import parse, parser, resolution, split_recipe_options, whole
+from gantlet.parsing import parse, parser, resolution, whole
 
 OVERVIEW = """\
 Train, judge and use generative adversarial networks.
@@ -28,7 +28,7 @@ Train, judge and use generative adversarial networks.
   gantlet inspect path/to/pictures                              what a data set holds and what is odd
   gantlet list                                                  all recipes
   gantlet show sngan                                            one recipe: paper, options, defaults
-  gantlet apply RUN INPUT --out OUTPUT                          what a model does to an input (classify)
+  gantlet apply RUN INPUT --out OUT                             what a model makes of pictures: translate, classify
   gantlet encode RUN INPUT --out z.npz                          latents of pictures, by the model's own encoder
   gantlet reconstruct RUN INPUT --out grid.png                  pictures beside what is left of them in the latents
   gantlet project RUN INPUT --out FOLDER                        latents of pictures, for models without an encoder
@@ -68,11 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(words: list[str]) -> int:
     """Find the verb and run it."""
     verbs: dict[str, Callable[[list[str]], int]] = {
-        "train": train,
+        "train": cli_train.train,
         "sample": sample,
         "evaluate": evaluate,
         "interpolate": interpolate,
-        "apply": apply,
+        "apply": cli_apply.apply,
         "encode": cli_latents.encode,
         "reconstruct": cli_latents.reconstruct,
         "project": cli_latents.project,
@@ -91,69 +91,6 @@ def run(words: list[str]) -> int:
     if words[0] not in verbs:
         raise UserError(f"There is no command '{words[0]}'.{suggest(words[0], verbs)} `gantlet --help` lists all.")
     return verbs[words[0]](words[1:])
-
-
-def train(words: list[str]) -> int:
-    """gantlet train"""
-    verb = parser(
-        "train",
-        "[RECIPE] --data DATA --out RUN [--seconds S | --samples N | --steps N] [options]",
-        "Train a recipe on data. Without RECIPE Gantlet looks at the data and the machine, chooses one and says why.\n"
-        "Run the same command again to resume, exactly; give a larger budget to go on.\n\n"
-        "DATA: digits (built in); mnist, fashion_mnist, kmnist, cifar10 (downloaded once); or a folder, zip or tar of\n"
-        "pictures (sub-folders are classes), idx files, .npy or .npz.\n"
-        "A recipe's own options follow as --name value: `gantlet show RECIPE` lists them.",
-    )
-    verb.add_argument("recipe", nargs="?", help="its name (`gantlet list`), or package.module:function")
-    add = verb.add_argument
-    add("--data", required=True, help="what to train on")
-    add("--out", required=True, help="the run folder; created, or resumed")
-    add("--seconds", type=float, help="budget: seconds of training")
-    add("--samples", type=whole, help="budget: samples of data")
-    add("--steps", type=whole, help="budget: steps of the loop")
-    add("--seed", type=int, help="of weights, data order, latents")
-    pace = verb.add_mutually_exclusive_group()
-    pace.add_argument("--quick", action="store_true", help="the recipe's smaller settings for a CPU")
-    pace.add_argument("--faithful", action="store_true", help="the published settings (the default of a named recipe)")
-    add("--resolution", type=resolution, help="scale pictures to this side, or HEIGHTxWIDTH")
-    add("--labels", help="a CSV of file,label")
-    add("--unconditional", action="store_true", help="leave labels aside")
-    add("--balance", type=float, help="class-balanced sampling: 0 as they come, 1 classes equally likely")
-    add("--skip-broken", action="store_true", help="leave damaged pictures out instead of stopping")
-    add("--batch-size", type=whole, help="over all processes; the recipe's own if not given")
-    add("--accumulate", type=whole, help="parts per batch, to save memory")
-    add("--device", help="auto, cpu, cuda, mps")
-    add("--precision", help="auto (bf16 where the hardware has it), bf16, fp32")
-    add("--init-from", help="start from the weights of another run (this is not resuming)")
-    add("--remedy", action="append", dest="remedies", help="NAME or NAME:option=value,...; may be repeated")
-    add("--save-every", type=float, help="seconds between checkpoints")
-    add("--sample-every", type=float, help="seconds between sample grids")
-    add("--evaluate-every", type=float, help="seconds between evaluations, 0 for none; never over 5 %% of the time")
-    add("--tensorboard", action="store_true", help="also write TensorBoard events")
-    add("--wandb", action="store_true", help="also record a W&B run, offline")
-    add("--quiet", action="store_true", help="no progress")
-    words, options = split_recipe_options(verb, words)
-    given = parse(verb, words)
-    if given.pop("faithful", False):
-        given["quick"] = False
-    import gantlet
-
-    if ":" in given.get("recipe", ""):
-        sys.path.insert(0, os.getcwd())  # typed by the person, so it may lie here
-    try:
-        model = gantlet.train(**given, **options)
-    except KeyboardInterrupt as stopped:
-        code = getattr(stopped, "exit_code", 130)
-        print(f"gantlet: {stopped}" if str(stopped) else "gantlet: interrupted.", file=sys.stderr)
-        return int(code)
-    if int(os.environ.get("RANK", "0")):
-        return 0
-    out = given["out"]
-    print(f"Trained {model.about['recipe']}; everything is in {out}. Open {Path(out) / 'report.html'}")
-    if model.recipe.sample is not None:
-        print(f"  gantlet sample {out} --num 64 --out samples.png")
-        print(f"  gantlet evaluate {out} --data {given['data']}")
-    return 0
 
 
 def sample(words: list[str]) -> int:
@@ -262,25 +199,6 @@ def interpolate(words: list[str]) -> int:
     raw = model.to_raw(walks.flatten(0, 1))
     write_image(out, grid(to_displayable(raw, model.intensity), columns=walks.shape[1]))
     print(f"Wrote {walks.shape[0]} walks of {walks.shape[1]} pictures to {out}")
-    return 0
-
-
-def apply(words: list[str]) -> int:
-    """gantlet apply"""
-    verb = parser(
-        "apply", "RUN INPUT --out OUTPUT.csv", "Apply a model to pictures; the classifier writes a CSV of classes."
-    )
-    verb.add_argument("run", help="a run folder")
-    verb.add_argument("input", help="pictures, in any form `train --data` takes")
-    verb.add_argument("--out", required=True, help="a .csv")
-    verb.add_argument("--checkpoint", help="auto, best or last")
-    verb.add_argument("--device", help="auto, cpu, cuda, mps")
-    given = parse(verb, words)
-    from gantlet.applying import apply_file
-
-    out, source = Path(given.pop("out")), given.pop("input")
-    count = apply_file(load(given), source, out)
-    print(f"Wrote {count:,} rows to {out}")
     return 0
 
 

@@ -165,6 +165,32 @@ class Model:
             )
         return pictures.to(self.device, torch.float32)
 
+    @torch.inference_mode()
+    def apply(
+        self, pictures: Tensor, *, mask: Tensor | None = None, strength: float | None = None, tile: int | None = None,
+        **options: Any,
+    ) -> Tensor:  # fmt: skip
+        """Return what the model makes of a picture [C, H, W] or pictures [N, C, H, W] in [-1, 1], of any size.
+
+        Large ones go through the networks in tiles held in host memory (tiling.py); `tile` is their side. `mask`
+        [H, W], [1, H, W] or [N, 1, H, W] is 1 in holes. The result lies on the device of `pictures`.
+
+        Raises UserError if the recipe applies to no pictures, or does not know an option.
+        """
+        from gantlet.applying.translator import check_mask, translator
+
+        if pictures.ndim not in (3, 4):
+            raise UserError(f"The model takes [C, H, W] or [N, C, H, W], not {list(pictures.shape)}.")
+        run = translator(self, strength=strength, tile=tile, **options)
+        check_mask(run, mask)
+        batch = pictures if pictures.ndim == 4 else pictures[None]
+        if mask is not None:
+            if mask.shape[-2:] != batch.shape[-2:]:
+                raise UserError(f"The mask is {list(mask.shape[-2:])} and the pictures are {list(batch.shape[-2:])}.")
+            mask = mask.float().reshape(-1, 1, *mask.shape[-2:]).expand(len(batch), -1, -1, -1)
+        made = run.whole(batch, mask)
+        return made if pictures.ndim == 4 else made[0]
+
     def to_raw(self, pictures: Tensor) -> np.ndarray[Any, Any]:
         """Return pictures as an array [N, H, W, C] in the type and range of the training data."""
         return self.intensity.to_raw(pictures.permute(0, 2, 3, 1))

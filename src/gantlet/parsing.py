@@ -38,21 +38,21 @@ def parse(verb: Parser, words: list[str]) -> dict[str, Any]:
     return vars(known)
 
 
-def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dict[str, Any]]:
-    """Take the recipe's own `--name value` pairs out of the words; their types are read from its signature later.
+def split_options(verb: Parser, words: list[str]) -> tuple[list[str], dict[str, str], str | None]:
+    """Take the `--name value` pairs that the verb does not know out of the words.
 
-    Raises UserError, with a suggestion, for an option that neither the verb nor the named recipe has.
+    Returns the other words, the pairs by name as it was typed, and the first word that is no option.
     """
     own = {name: action.nargs != 0 for action in verb._actions for name in action.option_strings}
     rest: list[str] = []
     options: dict[str, str] = {}
-    recipe = None
+    first = None
     queue = list(words)
     while queue:
         word = queue.pop(0)
         name, equals, value = word.partition("=")
         if not word.startswith("--"):
-            recipe = recipe if word.startswith("-") else recipe or word
+            first = first if word.startswith("-") else first or word
             rest.append(word)
         elif name in own:
             rest.append(word)
@@ -62,6 +62,16 @@ def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dic
             if not equals and not queue:
                 raise UserError(f"Option {name} needs a value.{suggest(name, own)}")
             options[name] = value if equals else queue.pop(0)
+    return rest, options, first
+
+
+def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Take the recipe's own `--name value` pairs out of the words; their types are read from its signature later.
+
+    Raises UserError, with a suggestion, for an option that neither the verb nor the named recipe has.
+    """
+    own = [name for action in verb._actions for name in action.option_strings]
+    rest, options, recipe = split_options(verb, words)
     if options and recipe is not None:
         from gantlet.recipes import catalogue
 
@@ -72,7 +82,12 @@ def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dic
                 raise UserError(
                     f"Neither train nor {recipe} has an option {name}.{hint} `gantlet show {recipe}` lists them."
                 )
-    return rest, {name[2:].replace("-", "_"): value for name, value in options.items()}
+    return rest, keywords(options)
+
+
+def keywords(options: dict[str, str]) -> dict[str, str]:
+    """Return options under the names of the arguments they stand for."""
+    return {name[2:].replace("-", "_"): value for name, value in options.items()}
 
 
 def whole(text: str) -> int:

@@ -88,6 +88,7 @@ class Recipe:
     batch_size: int = 64  # the batch that the numbers of the recipe were chosen for, over all processes
     sample: Callable[..., Tensor] | None = None  # sample(nets, draws, label=None, **options): new samples
     apply: Callable[..., Tensor] | None = None  # apply(nets, inputs, **options): translate, restore, classify
+    example: Callable[[Batch, Draws], Mapping[str, Any]] | None = None  # what apply is given for held-out data
     tiling: Tiling | None = None  # of apply where it gives pictures; None if it must see the whole input at once
     encode: Callable[[Nets, Tensor], Tensor] | None = None  # encode(nets, pictures): the z from which G draws them
     helpers: Mapping[str, nn.Module] = field(default_factory=dict)  # frozen networks, or modules with state in buffers

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gantlet import record as records
-from gantlet.data import ImageData, open_images
+from gantlet.data import ImageData, Translation
 from gantlet.draws import key
 from gantlet.engine import loop, parallel
 from gantlet.engine.health import Watch
@@ -22,9 +22,10 @@ from gantlet.engine.precision import choose_device, choose_precision, describe
 from gantlet.engine.run import Run
 from gantlet.engine.storage import alone_in, replace_file
 from gantlet.errors import UserError
-from gantlet.feeding import Feed
+from gantlet.feeding import Data, describe_data, feed, open_data
 from gantlet.model import Model, load, newest_weights
 from gantlet.observing import Evaluations, Observer, SampleGrids, write_reals
+from gantlet.previewing import Previews, write_pairs
 from gantlet.recipe import Recipe
 from gantlet.recipes import catalogue
 from gantlet.recipes.choose import choose
@@ -45,6 +46,10 @@ def train(
     quick: bool | None = None,
     resolution: int | tuple[int, int] | None = None,
     labels: str | Path | None = None,
+    target: str | Path | None = None,
+    side_by_side: str | None = None,
+    flips: str | None = None,
+    group: str | None = None,
     unconditional: bool = False,
     balance: float = 0.0,
     skip_broken: bool = False,
@@ -68,6 +73,9 @@ def train(
     Budgets (`seconds` of training, `samples` of data, `steps`) end the run, whichever comes first. `options` are the
     recipe's own.
     `balance` is alpha of class-balanced sampling: 0 takes classes as they come, 1 makes them equally likely.
+    `target` names the other kind of pictures of a translation, `side_by_side` ("left", "right") the half that is the
+    source where every picture holds both, `flips` is none, mirror or all, and pictures whose names have the same first
+    group of the pattern `group` are held out together.
     `remedies` are names of `gantlet.remedies.NAMES`, ["ada", "lecam:weight=0.1"] or {"lecam": {"weight": 0.1}}.
 
     Raises UserError for mistakes in the arguments or the data, RunFailed if the run diverges or cannot be saved.
@@ -78,10 +86,10 @@ def train(
         device=device, precision=precision, save_every=save_every,
     )  # fmt: skip
     check_budget(budget)
-    images = open_images(data, resolution=resolution, labels=labels, skip_broken=skip_broken)
-    if unconditional:
-        images = replace(images, labels=None, classes=())
-    session = Session(recipe, quick, images, str(data), balance, budget, init_from, options, remedies)
+    kind = "images" if recipe is None else catalogue.data_kind(recipe)
+    given = dict(labels=labels, target=target, side_by_side=side_by_side, flips=flips, group=group)
+    opened = open_data(kind, data, resolution, unconditional=unconditional, skip_broken=skip_broken, **given)
+    session = Session(recipe, quick, opened, kind, str(data), balance, budget, init_from, options, remedies)
     return session.run(sample_every, evaluate_every, tensorboard, wandb, quiet)
 
 
@@ -102,7 +110,8 @@ class Session:
         self,
         recipe: str | None,
         quick: bool | None,
-        images: ImageData,
+        data: Data,
+        kind: str,
         source: str,
         balance: float,
         run: Run,
@@ -114,36 +123,34 @@ class Session:
         old = records.read(run.out)
         if run.precision == "auto" and old is not None:
             run = replace(run, precision=str(old["precision"]))  # the hardware may have changed, the run must not
-        self.images, self.options = images, run
+        self.data, self.options = data, run
         device = choose_device(run.device)
         precision = choose_precision(run.precision, device)
-        facts = images.facts()
+        facts = data.facts()
         reason = ""
         if recipe is None and old is not None and old.get("reason"):  # a newer rule must not change the run
             recipe, reason, quick = str(old["recipe"]), str(old["reason"]), old["settings"] == "quick"
         elif recipe is None:
-            choice = choose(facts, len(images), device.type != "cpu")
+            choice = choose(facts, len(data), device.type != "cpu")
             recipe, reason = choice.recipe, choice.reason
             quick = choice.quick if quick is None else quick
         settings = "own" if ":" in recipe else ("quick" if quick else "faithful")
         arguments = catalogue.resolve(recipe, facts, bool(quick), options, records.arguments(old, recipe, settings))
         asked = remedial.read(remedies)
-        chosen = remedial.resolve(asked, len(images), records.remedies(old))
+        chosen = remedial.resolve(asked, len(data), records.remedies(old))
         torch.manual_seed(seed_of_weights(run.seed))
         self.recipe = remedial.apply(catalogue.build(recipe, arguments), chosen)
         parallel.rows(run.batch_size or self.recipe.batch_size, run.accumulate)
         if init_from is not None and old is None:
             initialise(self.recipe, Path(init_from))
-        if balance and images.labels is None:
-            raise UserError("--balance needs labels and the data has none; leave it out.")
-        self.feed = Feed(images, run.seed, balance, chosen.get("holdout"))
+        self.feed = feed(data, run.seed, balance, chosen.get("holdout"))
         self.record = records.Record(
             recipe=recipe,
             arguments=arguments,
             options=sorted([*options, *remedial.typed(asked)]),
             settings=settings,
             reason=reason,
-            data=describe_data(images, source, balance),
+            data=describe_data(data, kind, source, balance),
             seed=run.seed,
             batch_size=run.batch_size or self.recipe.batch_size,
             accumulate=run.accumulate,
@@ -172,21 +179,27 @@ class Session:
         note = observer.note if observer is not None else (lambda event, message: None)
         hooks: list[loop.Hook] = [SaveByClock(self.options.save_every)]
         if observer is not None:
-            write_reals(out, self.images)
+            if isinstance(self.data, ImageData):
+                write_reals(out, self.data)
             observer.begin(training, resuming)
             hooks.append(Tick(observer.tick, Watch(self.recipe.signs), note))
-            if self.recipe.sample is not None:
+            if isinstance(self.data, Translation):
+                for told in () if resuming else self.data.notes:
+                    status.note(f"{self.data.name}: {told}.")
+                write_pairs(out, self.data, self.options.seed)
+                hooks.append(Previews(out, self.data, sample_every, observer))
+            elif self.recipe.sample is not None:
                 hooks.append(SampleGrids(out, self.record, sample_every, observer))
-        if self.recipe.sample is not None and evaluate_every > 0:
-            hooks.append(Evaluations(self.record, self.images, evaluate_every, observer))
+        if isinstance(self.data, ImageData) and self.recipe.sample is not None and evaluate_every > 0:
+            hooks.append(Evaluations(self.record, self.data, evaluate_every, observer))
         before = training.counters.step
         generator_state = torch.get_rng_state()
         try:
             with stopping_on_signals(training) as signals:
-                loop.train(training, self.feed.rows, hooks)
+                loop.train(training, self.feed, hooks)
             if training.counters.step > before:
                 for hook in hooks:
-                    if isinstance(hook, SampleGrids | Evaluations):
+                    if isinstance(hook, SampleGrids | Evaluations | Previews):
                         hook.conclude(training)
         finally:
             torch.set_rng_state(generator_state)
@@ -236,22 +249,6 @@ class Session:
 def seed_of_weights(seed: int) -> int:
     """Return the seed of the initial weights."""
     return key(seed, "weights")
-
-
-def describe_data(images: ImageData, source: str, balance: float) -> dict[str, Any]:
-    """Return what a record keeps of the data."""
-    return {
-        "name": images.name,
-        "source": source,
-        "split": images.split,
-        "count": len(images),
-        "facts": images.facts(),
-        "classes": list(images.classes),
-        "class_counts": images.class_counts(),
-        "intensity": images.intensity.to_json(),
-        "fingerprint": images.fingerprint,
-        "balance": balance,
-    }
 
 
 def initialise(recipe: Recipe, source: Path) -> None:

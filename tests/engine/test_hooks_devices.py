@@ -15,6 +15,7 @@ from torch import nn
 from gantlet.engine import hooks, loop, memory, nets, precision
 from gantlet.engine.health import Watch
 from gantlet.engine.hooks import SaveByClock, Tick
+from gantlet.engine.precision import place
 from gantlet.errors import UserError
 from gantlet.recipe import Player, Recipe
 
@@ -206,3 +207,12 @@ def test_keeping_freed_memory_is_harmless_everywhere(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("glibc", "2.39"))
     memory.keep_freed_memory()  # a libc that cannot be opened is no reason to stop
     assert called == ["libc.so.6"]
+
+
+def test_weights_are_channels_last_in_the_plane_and_in_space() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv3d(3, 4, 3), nn.Linear(4, 2), nn.BatchNorm2d(4))
+    values = [tensor.clone() for tensor in network.state_dict().values()]
+    placed = place(network, torch.device("cpu"))
+    assert placed[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert placed[1].weight.is_contiguous(memory_format=torch.channels_last_3d)
+    assert all(torch.equal(a, b) for a, b in zip(values, placed.state_dict().values(), strict=True))

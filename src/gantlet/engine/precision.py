@@ -53,8 +53,13 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def place(network: nn.Module, device: torch.device) -> nn.Module:
-    """Move a network to the device, its convolution weights channels-last."""
-    return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    """Move a network to the device, the weights of its convolutions channels-last, in the plane and in space."""
+    network = network.to(device=device)
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for tensor in [*network.parameters(), *network.buffers()]:
+        if tensor.dim() in formats and tensor.is_floating_point():
+            tensor.data = tensor.data.contiguous(memory_format=formats[tensor.dim()])
+    return network
 
 
 def describe(device: torch.device) -> str:

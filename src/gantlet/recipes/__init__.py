@@ -37,4 +37,12 @@ NAMES: dict[str, str] = {
     "progan": "gantlet.recipes.images.progan",
     "stylegan2": "gantlet.recipes.images.stylegan2",
     "classifier": "gantlet.recipes.images.classifier",
+    "pix2pix": "gantlet.recipes.translation.pix2pix",
+    "cyclegan": "gantlet.recipes.translation.cyclegan",
+    "stylize": "gantlet.recipes.translation.stylize",
+    "srgan": "gantlet.recipes.translation.srgan",
+    "denoise": "gantlet.recipes.translation.denoise",
+    "denoise_unpaired": "gantlet.recipes.translation.denoise_unpaired",
+    "inpaint": "gantlet.recipes.translation.inpaint",
+    "context_encoder": "gantlet.recipes.translation.context_encoder",
 }

@@ -54,6 +54,11 @@ def quick_settings(name: str) -> dict[str, Any]:
     return dict(getattr(module, "QUICK", {}).get(name.rpartition(":")[2], {}))
 
 
+def data_kind(recipe: str) -> str:
+    """Return what a recipe is fed, as its module's DATA says: images (the default), patches, pairs or unpaired."""
+    return str(getattr(inspect.getmodule(find(recipe)), "DATA", "images"))
+
+
 def tiny_settings(name: str) -> dict[str, Any]:
     """Return the keyword arguments of a recipe's smallest honest size, as far as it has those arguments."""
     function = find(name)

@@ -1,4 +1,4 @@
-"""`gantlet apply`: what a model does to pictures of a person's own."""
+"""`gantlet apply` with a classifier: pictures in, a CSV of their classes out."""
 
 from __future__ import annotations
 

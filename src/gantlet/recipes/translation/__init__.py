@@ -1,0 +1,1 @@
+"""Recipes that turn pictures into pictures."""

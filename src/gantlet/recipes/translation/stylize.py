@@ -1,0 +1,193 @@
+"""A Learned Representation for Artistic Style (Dumoulin et al., 2017), arXiv:1610.07629, trained as a game.
+
+One translator for K styles whose instance norms have a gain and a bias per style; style 0 is "no style". What stands
+for the losses of a pretrained network, of which nothing is downloaded here:
+
+* style: a PatchGAN with a filter per style against patches of that style (the conditional game of Miyato & Koyama,
+  2018; Gated-GAN, Chen et al., 2018, arXiv:1904.02296, has a classifier instead), hinge loss, spectral norm
+  (SN-PatchGAN, Yu et al., 2019). No instance norm in D: it would blind D to colour and contrast, which are style.
+* CartoonGAN (Chen et al., 2018, CVPR): D is also shown pictures of the style with smoothed edges, as fake, so that
+  blurring is no way out.
+* content: the mean brightness of small neighbourhoods stays (the transformed-image loss of Sanakoyeu et al., 2018,
+  arXiv:1807.10201, Eq. 5, with a Gaussian for its average and without colour, which belongs to the style), and the
+  translator adds to its input, from nothing on, so it need not learn to copy. CartoonGAN's first epochs of content
+  alone are not needed then. `color_weight` holds colours too, against their drift to those of the style's set.
+* style 0 reconstructs (the auto-encoder term of Gated-GAN) in a phase of its own, now and then: it starts as the
+  identity and is cheap to keep there. So `strength` blends between two honest ends: of the parameters of the norms, not
+  of pictures (Dumoulin 2017, section 3.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gantlet.layers.corruption import blur
+from gantlet.layers.edges import luminance, smooth_edges
+from gantlet.layers.instance_norm import none
+from gantlet.layers.spectral_norm import power_iteration, spectral
+from gantlet.losses.adversarial import hinge
+from gantlet.losses.similarity import l1
+from gantlet.networks.patch_discriminator import PatchDiscriminator, patch_layers
+from gantlet.networks.resnet_translator import MULTIPLE, StyleTranslator, reach
+from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
+from gantlet.recipes.image_gan import report_game
+from gantlet.recipes.optimizers import adam
+from gantlet.recipes.translation.patch_game import PATCH_GAME, Loss
+
+DATA = "unpaired"
+TINY = dict(
+    source_channels=1, target_channels=1, resolution=8, num_styles=3, width=4, d_width=4, blocks=1, batch_size=4
+)
+QUICK: dict[str, dict[str, object]] = {
+    # First guess, not measured yet. In half-minute runs on synthetic pictures of 32 pixels less of the smoothed edges
+    # and a faster G were ahead: with all three hinges alike D looks at sharpness first.
+    "stylize": dict(
+        width=16, d_width=24, blocks=3, lr=2e-3, d_lr=1e-3, edge_weight=0.2, batch_size=8, average_halflife=2_000
+    )
+}
+
+
+def stylize(
+    *,
+    source_channels: int = 3,  # of the photographs; filled from the data
+    target_channels: int = 3,  # of the pictures of the styles, the same; filled from the data
+    resolution: int | Sequence[int] = 128,  # side, or (height, width), of patches; filled from the data
+    num_styles: int = 1,  # filled from the data: class folders of the target set
+    width: int = 32,  # feature maps of G's first layer (Dumoulin 2017, Table 1)
+    blocks: int = 5,  # residual blocks (Dumoulin 2017, Table 1)
+    d_width: int = 64,  # feature maps of D's first layer (Isola 2017)
+    d_layers: int | None = None,  # of stride 2 in D; None: patches of 34 pixels, or 16 where pictures are small
+    content_weight: float = 2.0,  # of the brightness that stays
+    content_sigma: float = 3.0,  # pixels over which it is averaged
+    color_weight: float = 0.0,  # of colours that stay, averaged alike
+    reconstruction_weight: float = 10.0,  # of style 0
+    reconstruction_every: int = 4,  # steps between updates for style 0, which are so much stronger then
+    edge_weight: float = 1.0,  # of pictures with smoothed edges among D's fakes (CartoonGAN, Eq. 3)
+    lr: float = 2e-4,  # Adam, of G
+    d_lr: float = 4e-4,  # of D: two time-scales (Heusel 2017)
+    beta1: float = 0.5,  # Isola 2017
+    beta2: float = 0.999,  # idem
+    batch_size: int = 16,  # Dumoulin 2017, Table 1
+    average_halflife: int | None = 10_000,  # of G's moving average, in samples (Karras 2018)
+) -> Recipe:
+    """K styles in one model: `apply(style=1..K, strength=0..1)`, where style k is class k - 1 of the target set."""
+    if source_channels != target_channels:
+        raise ValueError(f"photographs have {source_channels} channels and styles {target_channels}: make them equal")
+
+    content = contents(content_weight, color_weight, content_sigma)
+    layers = patch_layers(resolution, most=2) if d_layers is None else d_layers
+    D = spectral(PatchDiscriminator(target_channels, layers, d_width, none, num_styles))
+    return Recipe(
+        players={
+            "G": Player(
+                networks={"G": StyleTranslator(source_channels, 1 + num_styles, width, blocks)},
+                optimizer=adam(lr, (beta1, beta2)),
+                average_halflife=average_halflife,
+            ),
+            "D": Player(networks={"D": D}, optimizer=adam(d_lr, (beta1, beta2)), constrain=power_iteration),
+        },
+        phases=(
+            Phase(player="D", loss=discriminator_loss(num_styles, edge_weight)),
+            Phase(player="G", loss=generator_loss(num_styles, content)),
+            Phase(player="G", loss=reconstruction_loss(num_styles, reconstruction_weight), every=reconstruction_every),
+        ),
+        batch_size=batch_size,
+        apply=applying(num_styles),
+        tiling=Tiling(multiple=MULTIPLE, margin=min(reach(blocks), 128)),
+        signs=PATCH_GAME,
+    )
+
+
+def discriminator_loss(num_styles: int, edge_weight: float) -> Loss:
+    """Return D's loss: hinges of pictures of the style, of G's, and of the former with smoothed edges."""
+
+    def loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
+        real, y = batch["target"], label(batch)
+        shown = [real, nets.G(batch["source"], code(1 + y, 1.0, num_styles))]
+        if edge_weight:
+            shown.append(smooth_edges(real))
+        logits = nets.D(torch.cat(shown), y.repeat(len(shown))).float().chunk(len(shown))
+        report_game(progress, logits[0], logits[1])
+        terms = {"adversarial": hinge.discriminator(logits[0], logits[1]).mean()}
+        if edge_weight:
+            terms["edges"] = edge_weight * F.relu(1 + logits[2]).mean()
+        return terms
+
+    return loss
+
+
+def generator_loss(num_styles: int, content: Callable[[Tensor, Tensor], Losses]) -> Loss:
+    """Return G's loss: D's verdict, and what `content(fake, source)` holds."""
+
+    def loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
+        source, y = batch["source"], label(batch)
+        fake = nets.G(source, code(1 + y, 1.0, num_styles)).float()
+        logits = nets.D(fake, y).float()
+        return {"adversarial": hinge.generator(logits, logits).mean(), **content(fake, source)}
+
+    return loss
+
+
+def reconstruction_loss(num_styles: int, weight: float) -> Loss:
+    """Return G's loss where there is no style: the picture comes back."""
+
+    def loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
+        source = batch["source"]
+        same = nets.G(source, code(torch.zeros_like(label(batch)), 1.0, num_styles))
+        return {"reconstruction": weight * l1(same, source).mean()}
+
+    return loss
+
+
+def contents(weight: float, color_weight: float, sigma: float) -> Callable[[Tensor, Tensor], Losses]:
+    """Return the terms that hold brightness, and colour if it has a weight, averaged over `sigma` pixels."""
+
+    def terms(fake: Tensor, source: Tensor) -> Losses:
+        held = {"content": weight * l1(*(low(luminance(x), sigma) for x in (fake, source))).mean()}
+        if color_weight:
+            held["color"] = color_weight * l1(low(fake, sigma), low(source, sigma)).mean()
+        return held
+
+    return terms
+
+
+def applying(num_styles: int) -> Callable[..., Tensor]:
+    """Return `apply` of a model of so many styles."""
+
+    def apply(
+        nets: Nets,
+        inputs: Tensor,
+        style: int = 1,  # 1 to num_styles, in the order of the target set's folders; 0 for none
+        strength: float = 1.0,  # 0 gives the picture back, 1 is all style
+    ) -> Tensor:
+        if not 0 <= style <= num_styles:
+            raise ValueError(f"style is 1 to {num_styles}, or 0 for none, not {style}")
+        number = torch.full((len(inputs),), style, device=inputs.device)
+        pictures: Tensor = nets.G(inputs, code(number, strength, num_styles)).float().clamp(-1, 1)
+        return pictures
+
+    return apply
+
+
+def low(x: Tensor, sigma: float) -> Tensor:
+    """Return x blurred, in float32: what is held is finer than bfloat16 tells apart."""
+    with torch.autocast(x.device.type, enabled=False):
+        return blur(x.float(), sigma)
+
+
+def label(batch: Batch) -> Tensor:
+    """Return the style of each row, [N] int64; all 0 where the target set has no classes."""
+    target = batch["target"]
+    y = batch.get("target_label")
+    return torch.zeros(len(target), dtype=torch.int64, device=target.device) if y is None else y
+
+
+def code(style: Tensor, strength: float, num_styles: int) -> Tensor:
+    """Return shares [N, 1 + num_styles]: `strength` of each row's style (0 for none), the rest of no style."""
+    shares = strength * F.one_hot(style, 1 + num_styles).float()
+    shares[:, 0] += 1 - strength
+    return shares
