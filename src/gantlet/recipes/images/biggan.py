@@ -26,13 +26,13 @@ from gantlet.recipes.truncation import truncating_sampler
 
 TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, shared_dim=4, g_width=4, d_width=4, batch_size=8)
 QUICK: dict[str, dict[str, object]] = {
-    # First guesses, not measured yet: one look each at what they draw of MNIST after 50 s.
+    # docs/lab-log.md, 2026-11-21
     "biggan": dict(
-        latent_dim=24, g_width=8, d_width=8, shared_dim=32, g_attention=0, d_attention=0, d_updates=1, g_lr=1e-3,
+        latent_dim=24, g_width=4, d_width=8, shared_dim=32, g_attention=0, d_attention=0, d_updates=1, g_lr=1e-3,
         d_lr=1e-3, beta2=0.99, batch_size=32, average_halflife=10_000,
     ),
     "biggan_deep": dict(
-        latent_dim=24, g_width=16, d_width=16, shared_dim=32, g_attention=0, d_attention=0, d_updates=1, g_lr=1e-3,
+        latent_dim=24, g_width=8, d_width=8, shared_dim=32, g_attention=0, d_attention=0, d_updates=1, g_lr=1e-3,
         d_lr=1e-3, beta2=0.99, batch_size=32, average_halflife=10_000,
     ),
 }  # fmt: skip

@@ -34,9 +34,9 @@ TINY = dict(
     warm_steps=1,
     batch_size=8,
 )
-# First guesses, not measured yet against other recipes.
+# docs/lab-log.md, 2026-11-21
 QUICK: dict[str, dict[str, object]] = {
-    "mmd_gan": dict(latent_dim=64, g_width=32, d_width=32, lr=5e-4, d_updates=2),
+    "mmd_gan": dict(latent_dim=64, g_width=16, d_width=16, lr=1e-3, d_updates=1),
     "mmd_gan_2017": dict(latent_dim=64, g_width=32, d_width=32, lr=2e-4, d_updates=2, warm_steps=0),
 }
 

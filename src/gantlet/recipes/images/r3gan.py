@@ -26,11 +26,11 @@ TINY = dict(
     channels=1, resolution=8, num_classes=3, latent_dim=8, width=8, full_width_side=4, blocks=1, group_width=4,
     gamma=1.0, gamma_end=0.1, batch_size=8,
 )  # fmt: skip
-# Chosen by eye on MNIST after 45 s on two cores (lr, gamma, batch, width); not measured against other recipes.
+# docs/lab-log.md, 2026-11-21; lr and widths by eye on MNIST
 QUICK: dict[str, dict[str, object]] = {
     "r3gan": dict(
         width=32, full_width_side=8, blocks=1, gamma=1.0, gamma_end=0.5, lr=2e-3, lr_end=5e-4, beta2=0.99,
-        decay_samples=200_000, batch_size=32, average_halflife=10_000,
+        decay_samples=200_000, batch_size=8, average_halflife=10_000,
     )
 }  # fmt: skip
 # Published settings (authors' code, train.py); 2 blocks per stage, latent_dim 64, lr and beta2 are the same in all.

@@ -27,12 +27,11 @@ TINY = dict(
     channels=1, resolution=8, num_classes=3, latent_dim=8, channel_base=64, channel_max=8, mapping_layers=2,
     d_mapping_layers=2, mapping_lr=1.0, r1_every=2, path_length_every=2, batch_size=8,
 )  # fmt: skip
-# First guesses, not measured as a whole. At label_size 1 each class was nearly one picture after 24,000 samples of
-# MNIST; that a smaller label helps was seen on other networks (docs/lab-log.md, 2026-11-21), not yet on these.
+# docs/lab-log.md, 2026-11-21: without a norm in G, what counts is the number of steps; larger batches collapse.
 QUICK: dict[str, dict[str, object]] = {
     "stylegan2": dict(
-        latent_dim=64, channel_base=512, channel_max=64, mapping_layers=2, d_mapping_layers=2, label_size=0.1,
-        style_mixing=0.0, path_length_weight=0.0, r1_gamma=0.2, r1_every=8, g_lr=0.0025, d_lr=0.0025,
+        latent_dim=64, channel_base=512, channel_max=64, mapping_layers=2, d_mapping_layers=1, mapping_lr=1.0,
+        label_size=0.1, style_mixing=0.0, path_length_weight=0.0, r1_gamma=1.0, r1_every=8, g_lr=0.0025, d_lr=0.0025, batch_size=8,
     )
 }  # fmt: skip
 
