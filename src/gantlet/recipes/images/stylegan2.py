@@ -31,7 +31,8 @@ TINY = dict(
 QUICK: dict[str, dict[str, object]] = {
     "stylegan2": dict(
         latent_dim=64, channel_base=512, channel_max=64, mapping_layers=2, d_mapping_layers=1, mapping_lr=1.0,
-        label_size=0.1, style_mixing=0.0, path_length_weight=0.0, r1_gamma=1.0, r1_every=8, g_lr=0.0025, d_lr=0.0025, batch_size=8,
+        label_size=0.1, style_mixing=0.0, path_length_weight=0.0, r1_gamma=1.0, r1_every=8, g_lr=0.0025, d_lr=0.0025,
+        batch_size=8,
     )
 }  # fmt: skip
 
