@@ -92,8 +92,13 @@ def _usable(point: Point, log_y: bool) -> Point | None:
     x, y = point
     if not (math.isfinite(x) and math.isfinite(y)) or (log_y and y <= 0):
         return None
-    x, y = max(-1e300, min(1e300, x)), max(-1e300, min(1e300, y))
-    return x, math.log10(y) if log_y else y
+    x, y = _drawable(x), math.log10(y) if log_y else _drawable(y)
+    return x, y
+
+
+def _drawable(value: float) -> float:
+    """Return a number whose differences from others neither overflow nor vanish."""
+    return 0.0 if abs(value) < 1e-290 else max(-1e300, min(1e300, value))
 
 
 def _range(values: Sequence[float], pad: float) -> tuple[float, float]:
