@@ -58,7 +58,8 @@ def place(network: nn.Module, device: torch.device) -> nn.Module:
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     for tensor in [*network.parameters(), *network.buffers()]:
         if tensor.dim() in formats and tensor.is_floating_point():
-            tensor.data = tensor.data.contiguous(memory_format=formats[tensor.dim()])
+            # Not `contiguous`: it leaves kernels of one channel or one pixel as they are, and convolutions go by them.
+            tensor.data = tensor.data.to(memory_format=formats[tensor.dim()])
     return network
 
 
