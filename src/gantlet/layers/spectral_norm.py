@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -64,8 +65,19 @@ def spectral(network: Layer) -> Layer:
 
 def power_iteration(network: nn.Module) -> None:
     """Advance every spectral norm in `network` by one power iteration: a `Player.constrain`, after each update."""
-    for module in network.modules():
-        if isinstance(module, parametrize.ParametrizationList) and isinstance(module[0], SpectralNorm):
-            original = module.original
-            assert isinstance(original, Tensor)
-            module[0].iterate(original)
+    for module in normalised(network):
+        original = module.original
+        assert isinstance(original, Tensor)
+        assert isinstance(module[0], SpectralNorm)
+        module[0].iterate(original)
+
+
+def normalised(network: nn.Module) -> list[parametrize.ParametrizationList]:
+    """Return the places of a network that have spectral norm."""
+    lists = [module for module in network.modules() if isinstance(module, parametrize.ParametrizationList)]
+    return [found for found in lists if isinstance(found[0], SpectralNorm)]
+
+
+def constraint(network: nn.Module) -> Callable[[nn.Module], None] | None:
+    """Return `power_iteration` for a network with spectral norm, None for others: the walk is not free."""
+    return power_iteration if normalised(network) else None

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gantlet.layers.spectral_norm import power_iteration
+from gantlet.layers.spectral_norm import constraint
 from gantlet.losses.adversarial import AdversarialLoss
 from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe
 from gantlet.recipes.optimizers import MakeOptimizer
@@ -103,7 +103,7 @@ def image_gan(
     d_updates: int | Callable[[Progress], int] = 1,
     fakes_per_real: int = 1,  # G's batch as a multiple of D's
     average_halflife: int | None = None,
-    constrain: Callable[[nn.Module], None] = power_iteration,  # of D; leaves networks without spectral norm alone
+    constrain: Callable[[nn.Module], None] | None = None,  # of D; None for what its spectral norm needs, if any
     g_schedule: Callable[[Progress], Mapping[str, Any]] | None = None,
     d_schedule: Callable[[Progress], Mapping[str, Any]] | None = None,
     boundary: float = 0.0,  # logit between real and fake, for the statistics only
@@ -129,21 +129,16 @@ def image_gan(
         progress.report("diversity", diversity(real, fake))
         return {"adversarial": loss.generator(real_logits, fake_logits).mean()}
 
+    g_player = Player(
+        networks={"G": G}, optimizer=g_optimizer, constrain=constraint(G), schedule=g_schedule,
+        average_halflife=average_halflife,
+    )  # fmt: skip
+    d_player = Player(
+        networks={"D": D}, optimizer=d_optimizer, constrain=constrain or constraint(D), schedule=d_schedule
+    )
     return Recipe(
-        players={
-            "G": Player(
-                networks={"G": G},
-                optimizer=g_optimizer,
-                average_halflife=average_halflife,
-                schedule=g_schedule,
-                constrain=power_iteration,
-            ),
-            "D": Player(networks={"D": D}, optimizer=d_optimizer, constrain=constrain, schedule=d_schedule),
-        },
-        phases=(
-            Phase(player="D", loss=discriminator_loss, updates=d_updates),
-            Phase(player="G", loss=generator_loss),
-        ),
+        players={"G": g_player, "D": d_player},
+        phases=(Phase(player="D", loss=discriminator_loss, updates=d_updates), Phase(player="G", loss=generator_loss)),
         batch_size=batch_size,
         sample=sampler(latent, latent_dim),
         signs=IMAGE_GAN,
