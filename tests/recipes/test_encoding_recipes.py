@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gantlet.data import Order, open_images
 from gantlet.engine import loop
-from gantlet.engine.progress import Progress
+from gantlet.engine.progress import Counters, Progress
 from gantlet.losses.likelihood import bernoulli_nll
 from gantlet.recipe import Recipe
 from gantlet.recipes import catalogue
@@ -75,7 +75,7 @@ def losses_of(recipe: Recipe, logits: dict[str, float]) -> dict[str, float]:
 
     class Silent(Progress):
         def __init__(self) -> None:
-            pass
+            self.counters = Counters()
 
         def uniform(self, stream: str, *shape: int) -> Tensor:
             return torch.rand(8, *shape)

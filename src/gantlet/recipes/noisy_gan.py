@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gantlet.losses.adversarial import nonsaturating
 from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe
-from gantlet.recipes.image_gan import Penalty, diversity, latents, report_game, together
+from gantlet.recipes.image_gan import Penalty, latents, report_diversity, report_game, together
 from gantlet.recipes.optimizers import MakeOptimizer, adam, inverse_decay
 from gantlet.recipes.signs import IMAGE_GAN
 
@@ -83,7 +83,7 @@ def noisy_gan(
         fake = fakes(nets, progress, fake_y, fakes_per_real)
         shown = seen(nets, progress, fake, "fake noise")
         fake_logits = nets.D(shown, fake_y)
-        progress.report("diversity", diversity(real, fake))
+        report_diversity(progress, real, fake)
         return {"adversarial": nonsaturating.generator(fake_logits, fake_logits).mean()}
 
     def r1_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:

@@ -14,7 +14,7 @@ from gantlet.losses.adversarial import nonsaturating
 from gantlet.losses.likelihood import class_loss
 from gantlet.networks import acgan as networks
 from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe
-from gantlet.recipes.image_gan import diversity, normal, report_game
+from gantlet.recipes.image_gan import normal, report_diversity, report_game
 from gantlet.recipes.optimizers import adam
 from gantlet.recipes.signs import IMAGE_GAN
 
@@ -57,7 +57,7 @@ def acgan(
         real, y = batch["image"], batch["label"]
         fake = nets.G(normal(progress, latent_dim), y)
         fake_logits, fake_classes = nets.D(fake)
-        progress.report("diversity", diversity(real, fake))
+        report_diversity(progress, real, fake)
         return {
             "adversarial": nonsaturating.generator(fake_logits, fake_logits).mean(),
             "class": class_weight * class_loss(fake_classes, y).mean(),

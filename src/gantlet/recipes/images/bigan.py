@@ -14,7 +14,7 @@ from gantlet.losses.adversarial import nonsaturating
 from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.networks import bigan as networks
 from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe
-from gantlet.recipes.image_gan import diversity, report_game, sampler, uniform
+from gantlet.recipes.image_gan import report_diversity, report_game, sampler, uniform
 from gantlet.recipes.optimizers import adam
 from gantlet.recipes.signs import IMAGE_GAN
 
@@ -71,7 +71,7 @@ def bigan(
 
     def generator_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
         real_logits, fake_logits, fake = judged(nets, batch["image"], uniform(progress, latent_dim))
-        progress.report("diversity", diversity(batch["image"], fake))
+        report_diversity(progress, batch["image"], fake)
         # Section 3.4's inverse objective: D's own loss with the two verdicts exchanged.
         return {"adversarial": nonsaturating.discriminator(fake_logits, real_logits).mean()}
 

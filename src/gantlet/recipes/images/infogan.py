@@ -17,7 +17,7 @@ from gantlet.losses.adversarial import nonsaturating
 from gantlet.losses.likelihood import class_loss
 from gantlet.networks import infogan as networks
 from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe
-from gantlet.recipes.image_gan import diversity, report_game, uniform
+from gantlet.recipes.image_gan import report_diversity, report_game, uniform
 from gantlet.recipes.optimizers import adam
 from gantlet.recipes.signs import IMAGE_GAN
 
@@ -64,7 +64,7 @@ def infogan(
         drawn = Codes(progress, latent_dim, codes, continuous)
         fake = nets.G(drawn.joined())
         fake_logits, class_logits, means = nets.D(fake)
-        progress.report("diversity", diversity(batch["image"], fake))
+        report_diversity(progress, batch["image"], fake)
         adversarial = nonsaturating.generator(fake_logits, fake_logits).mean()
         return {"adversarial": adversarial, **information(progress, drawn, class_logits, means, weights)}
 

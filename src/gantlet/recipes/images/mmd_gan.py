@@ -18,7 +18,7 @@ from gantlet.losses.penalties import clip_weights, interpolated_gradient_penalty
 from gantlet.networks import dcgan
 from gantlet.networks import mmd_gan as networks
 from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe
-from gantlet.recipes.image_gan import diversity, normal, report_game, sampler, uniform
+from gantlet.recipes.image_gan import normal, report_diversity, report_game, sampler, uniform
 from gantlet.recipes.optimizers import adam, rmsprop
 from gantlet.recipes.signs import IMAGE_GAN
 
@@ -97,7 +97,7 @@ def mmd_gan(
     def generator_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
         real = batch["image"]
         fake = nets.G(uniform(progress, latent_dim))
-        progress.report("diversity", diversity(real, fake))
+        report_diversity(progress, real, fake)
         return {"adversarial": unbiased_mmd2(kernel, nets.D(real), nets.D(fake))}
 
     optimizer = adam(lr, (beta1, beta2))
@@ -171,7 +171,7 @@ def mmd_gan_2017(
     def generator_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
         real = batch["image"]
         fake = nets.G(normal(progress, latent_dim))
-        progress.report("diversity", diversity(real, fake))
+        report_diversity(progress, real, fake)
         return distance(nets.D.encoder(real), nets.D.encoder(fake))
 
     G = dcgan.Generator(latent_dim, channels, resolution, g_width)

@@ -18,7 +18,7 @@ from gantlet.losses.adversarial import wasserstein
 from gantlet.losses.penalties import Critic, interpolated_gradient_penalty
 from gantlet.networks.progan import Discriminator, Generator
 from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe
-from gantlet.recipes.image_gan import diversity, normal, report_game
+from gantlet.recipes.image_gan import normal, report_diversity, report_game
 from gantlet.recipes.optimizers import adam
 from gantlet.recipes.signs import IMAGE_GAN
 
@@ -90,7 +90,7 @@ class Game:
         level = self.arrive(nets, progress)
         fake = nets.G(normal(progress, self.latent_dim), level)
         fake_logits = nets.D(fake, level)
-        progress.report("diversity", diversity(nets.D.soften(batch["image"], level), fake))
+        report_diversity(progress, nets.D.soften(batch["image"], level), fake)
         return {"adversarial": wasserstein.generator(fake_logits, fake_logits).mean()}
 
     def sample(self, nets: Nets, draws: Draws, label: Tensor | None = None) -> Tensor:

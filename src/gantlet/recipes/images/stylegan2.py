@@ -19,7 +19,7 @@ from gantlet.losses.path_length import path_lengths
 from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.networks.stylegan2 import Discriminator, Generator
 from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe
-from gantlet.recipes.image_gan import apart, diversity, normal, report_game, together
+from gantlet.recipes.image_gan import apart, normal, report_diversity, report_game, together
 from gantlet.recipes.optimizers import MakeOptimizer, adam
 from gantlet.recipes.signs import IMAGE_GAN
 
@@ -165,7 +165,7 @@ class Game:
         nets.G.follow(w.detach()[:, 0])
         fake = nets.G.synthesis(w, noise(progress, nets.G))
         fake_logits = nets.D(fake, y)
-        progress.report("diversity", diversity(real, fake))
+        report_diversity(progress, real, fake)
         return {"adversarial": nonsaturating.generator(fake_logits, fake_logits).mean()}
 
     def path_length_loss(self, nets: Nets, batch: Batch, progress: Progress) -> Losses:

@@ -15,7 +15,7 @@ from gantlet.losses.adversarial import minimax, nonsaturating
 from gantlet.losses.likelihood import gaussian_nll, kl_from_standard_normal
 from gantlet.networks import vae_gan as networks
 from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe
-from gantlet.recipes.image_gan import diversity, normal, report_game, sampler
+from gantlet.recipes.image_gan import normal, report_diversity, report_game, sampler
 from gantlet.recipes.images.vae import encode_mean, posterior_draw
 from gantlet.recipes.optimizers import rmsprop
 from gantlet.recipes.signs import IMAGE_GAN
@@ -67,7 +67,7 @@ def vae_gan(
         real, reconstructed, _ = features.chunk(3)
         real_logits, again_logits, fake_logits = logits.chunk(3)
         fooled = game.generator(real_logits, again_logits) + game.generator(real_logits, fake_logits)
-        progress.report("diversity", diversity(x, fake))
+        report_diversity(progress, x, fake)
         return {
             "likelihood": gamma * gaussian_nll(reconstructed, real).mean(),
             "adversarial": fooled.mean(),
