@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 import gantlet
+from gantlet.engine import loop
 from gantlet.engine.precision import describe
 from gantlet.engine.storage import replace_file
 
@@ -28,12 +34,28 @@ class Rows:
         return json.loads(self.path.read_text()) if self.path.is_file() else {}
 
     def keep(self, key: str, row: Row) -> None:
-        """Add a row and what it was measured on; print its numbers."""
+        """Add a row and what it was measured on; print its numbers. Several processes may do so at a time."""
         self.path.parent.mkdir(exist_ok=True)
-        rows = {**self.read(), key: {**row, **machine()}}
-        replace_file(self.path, json.dumps(rows, indent=1, sort_keys=True).encode())
+        with open(self.path.parent / ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            rows = {**self.read(), key: {**machine(), **row}}
+            replace_file(self.path, json.dumps(rows, indent=1, sort_keys=True).encode())
         said = {name: round(value, 3) for name, value in row.items() if isinstance(value, int | float)}
         print(f"{key}: {json.dumps(said)}", flush=True)
+
+    @contextmanager
+    def alone(self, key: str) -> Iterator[bool]:
+        """Hold a row while it is measured; yield False if it is there already or another process holds it."""
+        self.path.parent.mkdir(exist_ok=True)
+        held = self.path.parent / f".{key.replace('/', '-')}.lock"
+        with open(held, "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield key not in self.read()
+            held.unlink(missing_ok=True)
 
     def groups(self) -> dict[str, list[Row]]:
         """Return the rows by the part of their key before "/seed"."""
@@ -48,6 +70,13 @@ def machine() -> Row:
         "device": describe(torch.device("cpu")), "threads": torch.get_num_threads(), "torch": torch.__version__,
         "python": platform.python_version(), "load": round(os.getloadavg()[0], 2),
     }  # fmt: skip
+
+
+def count_processor_seconds() -> None:
+    """From now on compute with one thread, and let a training's seconds be those it computes: what else runs on the
+    machine hardly counts, and several slices can be measured side by side, one a core."""
+    torch.set_num_threads(1)
+    loop.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[assignment]
 
 
 def train(recipe: str | None, data: str | Path, out: Path, **options: Any) -> tuple[gantlet.Model, Row]:
