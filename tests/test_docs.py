@@ -20,7 +20,9 @@ from gantlet import judging
 from gantlet.cli import main
 from gantlet.data import ImageData
 from gantlet.data.known import NAMES as KNOWN_DATA
+from gantlet.data.sounds import Sounds
 from gantlet.engine.health import vanishing_or_exploding
+from gantlet.media.wav import WavWriter
 from gantlet.metrics import Features, random_features
 from gantlet.recipes import NAMES, catalogue, signs
 from gantlet.recipes.choose import choose
@@ -116,7 +118,7 @@ def check_install(words: list[str]) -> None:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder with a few pictures at `path/to/pictures`; judging by random features, which need no training."""
+    """A folder with pictures and recordings under `path/to`; judging by random features, which need no training."""
     random = np.random.default_rng(0)
     for kind in ("cats", "dogs"):
         folder = tmp_path / "path" / "to" / "pictures" / kind
@@ -124,8 +126,13 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for i in range(20):
             Image.fromarray(random.integers(256, size=(8, 8, 3), dtype=np.uint8)).save(folder / f"{i}.png")
 
-    def extractor(name: str, images: ImageData, **options: Any) -> Features:
-        return random_features(images.pixels.shape[3])
+    for place in ("speech", "noise"):
+        for i in range(6):
+            with WavWriter(tmp_path / "path" / "to" / place / f"{i}.wav", 8000) as wav:
+                wav.write(random.normal(0, 0.1, (1, 12_000)).astype(np.float32))
+
+    def extractor(name: str, images: ImageData | Sounds, **options: Any) -> Features:
+        return random_features(1 if isinstance(images, Sounds) else images.pixels.shape[3])
 
     monkeypatch.setattr(judging, "extractor", extractor)
     monkeypatch.syspath_prepend(ROOT / "examples")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gantlet.data import inspect, open_images
+    from gantlet.data import inspect, open_excerpts, open_images, open_mixtures, open_sounds
     from gantlet.errors import RunFailed, UserError
     from gantlet.judging import evaluate
     from gantlet.latents import ganspace, morph, project, sefa, traverse, truncation_sweep
@@ -36,6 +36,9 @@ _HOMES = {
     "truncation_sweep": "gantlet.latents",
     "inspect": "gantlet.data",
     "open_images": "gantlet.data",
+    "open_sounds": "gantlet.data",
+    "open_excerpts": "gantlet.data",
+    "open_mixtures": "gantlet.data",
     "Player": "gantlet.recipe",
     "Phase": "gantlet.recipe",
     "Recipe": "gantlet.recipe",
@@ -56,7 +59,10 @@ __all__ = [
     "inspect",
     "load",
     "morph",
+    "open_excerpts",
     "open_images",
+    "open_mixtures",
+    "open_sounds",
     "project",
     "sefa",
     "train",

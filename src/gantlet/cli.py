@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gantlet import __version__, cli_apply, cli_latents, cli_remedies, cli_train
+from gantlet import __version__, cli_apply, cli_latents, cli_remedies, cli_sounds, cli_train
 from gantlet.errors import RunFailed, UserError, suggest
 from gantlet.parsing import parse, parser, resolution, whole
 
@@ -28,7 +28,8 @@ Train, judge and use generative adversarial networks.
   gantlet inspect path/to/pictures                              what a data set holds and what is odd
   gantlet list                                                  all recipes
   gantlet show sngan                                            one recipe: paper, options, defaults
-  gantlet apply RUN INPUT --out OUT                             what a model makes of pictures: translate, classify
+  gantlet apply RUN INPUT --out OUT                             what a model makes of pictures or sounds
+  gantlet features RUN INPUT --out mel.npz                      the mel spectrogram that a vocoder takes
   gantlet encode RUN INPUT --out z.npz                          latents of pictures, by the model's own encoder
   gantlet reconstruct RUN INPUT --out grid.png                  pictures beside what is left of them in the latents
   gantlet project RUN INPUT --out FOLDER                        latents of pictures, for models without an encoder
@@ -73,6 +74,7 @@ def run(words: list[str]) -> int:
         "evaluate": evaluate,
         "interpolate": interpolate,
         "apply": cli_apply.apply,
+        "features": cli_apply.features,
         "encode": cli_latents.encode,
         "reconstruct": cli_latents.reconstruct,
         "project": cli_latents.project,
@@ -99,7 +101,8 @@ def sample(words: list[str]) -> int:
         "sample",
         "RUN --num N --out samples.npz|FOLDER|grid.png [--seed K] [--label Y]",
         "Draw new samples from a run. Sample i depends on (seed, i) alone, whatever the batch size.\n"
-        "OUT ending in .npz is one file of arrays, in .png one grid; anything else is a folder of pictures.",
+        "OUT ending in .npz is one file of arrays, in .png one grid; anything else is a folder of pictures, or of\n"
+        "sounds with spectrograms.png, preview.wav and manifest.json (.wav is one file of all sounds).",
     )
     add = verb.add_argument
     add("run", help="a run folder, or one checkpoint folder")
@@ -119,9 +122,13 @@ def sample(words: list[str]) -> int:
 
     from gantlet.media.image import write_samples
 
-    if out.suffix.lower() not in (".npz", ".png", "") and not out.is_dir():
+    if out.suffix.lower() not in cli_sounds.SUFFIXES and not out.is_dir():
         raise UserError(f"--out takes a .npz, a .png grid or a folder, not '{out.name}'; choose another name.")
     model = load(given)
+    if model.sample_rate:
+        return cli_sounds.sample(model, out, given)
+    if out.suffix.lower() == ".wav":
+        raise UserError(f"A model of pictures writes no .wav: '{out.name}'; name a .npz, a .png grid or a folder.")
     num = given.pop("num")
     raw, labels = [], []
     for pictures, y in model.batches(num, **given):
@@ -175,11 +182,13 @@ def evaluate(words: list[str]) -> int:
 def interpolate(words: list[str]) -> int:
     """gantlet interpolate"""
     verb = parser(
-        "interpolate", "RUN --out FILE.png [--rows R] [--steps S]", "Walk from one sample to another, row by row."
+        "interpolate",
+        "RUN --out FILE.png|FILE.wav [--rows R] [--steps S]",
+        "Walk from one sample to another, row by row; sounds one after the other.",
     )
     add = verb.add_argument
     add("run", help="a run folder, or one checkpoint folder")
-    add("--out", required=True, help="a .png")
+    add("--out", required=True, help="a .png; for sounds a .wav")
     add("--rows", type=whole, help="walks")
     add("--steps", type=whole, help="pictures per walk")
     add("--seed", type=int, help="of the end points")
@@ -190,11 +199,15 @@ def interpolate(words: list[str]) -> int:
     add("--device", help="auto, cpu, cuda, mps")
     given = parse(verb, words)
     out = Path(given.pop("out"))
-    if out.suffix != ".png":
+    if out.suffix not in (".png", ".wav"):
         raise UserError(f"--out must end in .png, not '{out.name}'.")
     from gantlet.media.image import grid, to_displayable, write_image
 
     model = load(given)
+    if model.sample_rate:
+        return cli_sounds.interpolate(model, out, given)
+    if out.suffix != ".png":
+        raise UserError(f"--out must end in .png for a model of pictures, not '{out.name}'.")
     walks = model.interpolate(**given)
     raw = model.to_raw(walks.flatten(0, 1))
     write_image(out, grid(to_displayable(raw, model.intensity), columns=walks.shape[1]))
@@ -210,6 +223,7 @@ def inspect(words: list[str]) -> int:
     verb.add_argument("source", metavar="DATA", help="anything `train --data` takes")
     verb.add_argument("--labels", help="a CSV of file,label")
     verb.add_argument("--resolution", type=resolution, help="as for train")
+    verb.add_argument("--label-pattern", help="sounds: as for train")
     verb.add_argument("--json", action="store_true", help="print JSON")
     given = parse(verb, words)
     as_json = given.pop("json", False)

@@ -17,7 +17,8 @@ def verb_train() -> Parser:
         "Train a recipe on data. Without RECIPE Gantlet looks at the data and the machine, chooses one and says why.\n"
         "Run the same command again to resume, exactly; give a larger budget to go on.\n\n"
         "DATA: digits (built in); mnist, fashion_mnist, kmnist, cifar10 (downloaded once); or a folder, zip or tar of\n"
-        "pictures (sub-folders are classes), idx files, .npy or .npz.\n"
+        "pictures (sub-folders are classes), idx files, .npy or .npz. Sounds: tones (built in), or a folder, zip or\n"
+        "tar of recordings.\n"
         "A recipe's own options follow as --name value: `gantlet show RECIPE` lists them.",
     )
     verb.add_argument("recipe", nargs="?", help="its name (`gantlet list`), or package.module:function")
@@ -37,6 +38,10 @@ def verb_train() -> Parser:
     add("--side-by-side", help="translations: left or right, the half of each picture that is the source")
     add("--flips", help="patches and translations: none, mirror, all")
     add("--group", help="hold out together what has the same first group of this pattern in its name (a patient)")
+    add("--sample-rate", type=whole, help="sounds: samples per second; the most common of the data if not given")
+    add("--duration", type=float, help="sounds: seconds of each; what holds 95 %% of the recordings if not given")
+    add("--noise", help="enhancement: recordings of noise to mix with the clean ones of --data")
+    add("--label-pattern", help="sounds: a pattern whose first group in a file name is the class, as ([a-z]+)_")
     add("--unconditional", action="store_true", help="leave labels aside")
     add("--balance", type=float, help="class-balanced sampling: 0 as they come, 1 classes equally likely")
     add("--skip-broken", action="store_true", help="leave damaged pictures out instead of stopping")
@@ -77,6 +82,6 @@ def train(words: list[str]) -> int:
     out = given["out"]
     print(f"Trained {model.about['recipe']}; everything is in {out}. Open {Path(out) / 'report.html'}")
     if model.recipe.sample is not None:
-        print(f"  gantlet sample {out} --num 64 --out samples.png")
+        print(f"  gantlet sample {out} --num 64 --out {'samples' if model.sample_rate else 'samples.png'}")
         print(f"  gantlet evaluate {out} --data {given['data']}")
     return 0

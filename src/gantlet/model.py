@@ -43,6 +43,12 @@ class Model:
             module.eval().requires_grad_(False)
 
     @property
+    def sample_rate(self) -> int | None:
+        """Samples per second of the sounds the model was trained on; None for a model of pictures."""
+        rate = self.about["data"]["facts"].get("sample_rate")
+        return None if rate is None else int(rate)
+
+    @property
     def conditional(self) -> bool:
         """Tell whether samples are drawn for a label."""
         return bool(self.about["arguments"].get("num_classes"))
@@ -53,6 +59,8 @@ class Model:
         batch_size: int = 256, **options: Any,
     ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
         """Yield samples `first` to `first + num` in batches: (pictures [n, C, H, W] in [-1, 1], labels [n] or None).
+
+        A model of sounds yields them as [n, C, T].
 
         Sample i depends on (seed, i) alone. Without `label` a conditional model draws labels as often as its data has.
 
@@ -77,7 +85,10 @@ class Model:
             yield pictures.float(), y
 
     def sample(self, num: int = 1, **options: Any) -> Tensor:
-        """Return `num` samples [num, C, H, W], float32 in [-1, 1]; see `batches` for seed, label, first, batch_size."""
+        """Return `num` samples [num, C, H, W], or [num, C, T] of sound, float32 in [-1, 1].
+
+        See `batches` for seed, label, first, batch_size.
+        """
         return torch.cat([pictures for pictures, _ in self.batches(num, **options)])
 
     def _labels(
@@ -175,8 +186,18 @@ class Model:
         Large ones go through the networks in tiles held in host memory (tiling.py); `tile` is their side. `mask`
         [H, W], [1, H, W] or [N, 1, H, W] is 1 in holes. The result lies on the device of `pictures`.
 
+        A model of sounds takes waves [T], [C, T] or [N, C, T] and gives such waves; `sample_rate` says what rate they
+        have if it is not the model's.
+
         Raises UserError if the recipe applies to no pictures, or does not know an option.
         """
+        if self.recipe.hearing is not None:
+            from gantlet.applying.hearer import hearer
+
+            if mask is not None or tile is not None:
+                raise UserError(f"Recipe '{self.about['recipe']}' takes sounds: leave mask and tile out.")
+            rate = options.pop("sample_rate", None)
+            return hearer(self, strength=strength, **options).waves(pictures, rate)
         from gantlet.applying.translator import check_mask, translator
 
         if pictures.ndim not in (3, 4):

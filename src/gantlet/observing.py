@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gantlet.data import ImageData
+from gantlet.data import ImageData, Sounds
 from gantlet.engine import parallel
 from gantlet.engine.loop import Training, save
 from gantlet.engine.nets import evaluating
@@ -149,8 +149,8 @@ class Evaluations:
     Every process has this hook, because all take part in saving; the one with an observer judges.
     """
 
-    def __init__(self, record: Record, images: ImageData, seconds: float, observer: Observer | None) -> None:
-        self._record, self._images, self._seconds, self._observer = record, images, seconds, observer
+    def __init__(self, record: Record, data: ImageData | Sounds, seconds: float, observer: Observer | None) -> None:
+        self._record, self._data, self._seconds, self._observer = record, data, seconds, observer
         self._last, self._cost = time.monotonic(), 0.0
         self._features: Features | None = None
         self._previous: Judgement | None = None
@@ -176,11 +176,11 @@ class Evaluations:
         from gantlet import judging
 
         if self._features is None:
-            self._features = judging.extractor("auto", self._images, note=observer.status.note)
+            self._features = judging.extractor("auto", self._data, note=observer.status.note)
         began = time.perf_counter()
         with evaluating(training.state.nets.averaged):
             model = live_model(training, self._record)
-            judgement = judging.judge_training(model, self._images, self._features, EVALUATED, self._previous)
+            judgement = judging.judge_training(model, self._data, self._features, EVALUATED, self._previous)
         self._previous = judgement
         now = training.counters
         clock = {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-Batch = Mapping[str, Tensor]  # "image" [N, C, H, W] in [-1, 1], "label" [N] int64, ...
+Batch = Mapping[str, Tensor]  # "image" [N, C, H, W] or "audio" [N, C, T] in [-1, 1], "label" [N] int64, ...
 Losses = Mapping[str, Tensor]  # named scalars: their sum is minimised, each is logged under "<player>/<name>"
 
 
@@ -80,6 +80,17 @@ class Tiling:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hearing:
+    """What `apply` takes of a sound, and how a long one may be cut."""
+
+    sample_rate: int  # of the waves that go in and come out, in Hz
+    multiple: int = 1  # lengths that apply takes are multiples of this, in samples
+    margin: int = 0  # samples around a piece that its inner samples depend on
+    features: Callable[[Tensor], Tensor] | None = None  # waves [N, C, T] -> what apply takes instead: [N, M, T / hop]
+    facts: Mapping[str, float] = field(default_factory=dict)  # of the features: sample_rate, n_fft, hop, mels, low ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Everything that defines a method, and nothing about how it is run."""
 
@@ -90,6 +101,7 @@ class Recipe:
     apply: Callable[..., Tensor] | None = None  # apply(nets, inputs, **options): translate, restore, classify
     example: Callable[[Batch, Draws], Mapping[str, Any]] | None = None  # what apply is given for held-out data
     tiling: Tiling | None = None  # of apply where it gives pictures; None if it must see the whole input at once
+    hearing: Hearing | None = None  # of apply where it takes sounds and gives them
     encode: Callable[[Nets, Tensor], Tensor] | None = None  # encode(nets, pictures): the z from which G draws them
     helpers: Mapping[str, nn.Module] = field(default_factory=dict)  # frozen networks, or modules with state in buffers
     signs: tuple[Callable[[Mapping[str, float]], str | None], ...] = ()  # statistics -> trouble in plain words

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gantlet import record as records
-from gantlet.data import ImageData, Translation
+from gantlet.data import Excerpts, ImageData, Mixtures, Sounds, Translation
 from gantlet.draws import key
 from gantlet.engine import loop, parallel
 from gantlet.engine.health import Watch
@@ -22,7 +22,8 @@ from gantlet.engine.precision import choose_device, choose_precision, describe
 from gantlet.engine.run import Run
 from gantlet.engine.storage import alone_in, replace_file
 from gantlet.errors import UserError
-from gantlet.feeding import Data, describe_data, feed, open_data
+from gantlet.feeding import Data, as_the_recipe_says, describe_data, feed, kind_of, open_data
+from gantlet.listening import SoundPreviews, SoundSamples, write_sound_reals
 from gantlet.model import Model, load, newest_weights
 from gantlet.observing import Evaluations, Observer, SampleGrids, write_reals
 from gantlet.previewing import Previews, write_pairs
@@ -50,6 +51,10 @@ def train(
     side_by_side: str | None = None,
     flips: str | None = None,
     group: str | None = None,
+    sample_rate: int | None = None,
+    duration: float | None = None,
+    noise: str | Path | None = None,
+    label_pattern: str | None = None,
     unconditional: bool = False,
     balance: float = 0.0,
     skip_broken: bool = False,
@@ -70,25 +75,25 @@ def train(
     """Train a recipe on data and return the model; the same call, made again, resumes the run in `out`.
 
     `recipe` is a name of `gantlet.recipes.NAMES` or "module:function"; None lets the data and the hardware choose.
-    Budgets (`seconds` of training, `samples` of data, `steps`) end the run, whichever comes first. `options` are the
-    recipe's own.
-    `balance` is alpha of class-balanced sampling: 0 takes classes as they come, 1 makes them equally likely.
+    Budgets (`seconds` of training, `samples` of data, `steps`) end the run, whichever comes first. `balance` is alpha
+    of class-balanced sampling: 0 takes classes as they come, 1 makes them equally likely. `options` are the recipe's.
     `target` names the other kind of pictures of a translation, `side_by_side` ("left", "right") the half that is the
-    source where every picture holds both, `flips` is none, mirror or all, and pictures whose names have the same first
-    group of the pattern `group` are held out together.
-    `remedies` are names of `gantlet.remedies.NAMES`, ["ada", "lecam:weight=0.1"] or {"lecam": {"weight": 0.1}}.
+    source where every picture holds both, `flips` is none, mirror or all; names with the same first group of the
+    pattern `group` are held out together. `sample_rate` (Hz) and `duration` (s) are those of sounds, `noise` is mixed
+    with clean ones, the first group of `label_pattern` in a file name is the class. `remedies` are names of
+    `gantlet.remedies.NAMES`, ["ada", "lecam:weight=0.1"] or {"lecam": {"weight": 0.1}}.
 
     Raises UserError for mistakes in the arguments or the data, RunFailed if the run diverges or cannot be saved.
     """
-    out = Path(out)
     budget = Run(
-        out=out, seed=seed, batch_size=batch_size, accumulate=accumulate, seconds=seconds, samples=samples, steps=steps,
-        device=device, precision=precision, save_every=save_every,
+        out=Path(out), seed=seed, batch_size=batch_size, accumulate=accumulate, seconds=seconds, samples=samples,
+        steps=steps, device=device, precision=precision, save_every=save_every,
     )  # fmt: skip
     check_budget(budget)
-    kind = "images" if recipe is None else catalogue.data_kind(recipe)
-    given = dict(labels=labels, target=target, side_by_side=side_by_side, flips=flips, group=group)
-    opened = open_data(kind, data, resolution, unconditional=unconditional, skip_broken=skip_broken, **given)
+    given = dict(labels=labels, target=target, side_by_side=side_by_side, flips=flips, group=group, noise=noise,
+                 sample_rate=sample_rate, duration=duration, label_pattern=label_pattern)  # fmt: skip
+    given |= dict(unconditional=unconditional, skip_broken=skip_broken)
+    opened = open_data(kind := kind_of(recipe, data), data, resolution, options, recipe, **given)
     session = Session(recipe, quick, opened, kind, str(data), balance, budget, init_from, options, remedies)
     return session.run(sample_every, evaluate_every, tensorboard, wandb, quiet)
 
@@ -136,6 +141,7 @@ class Session:
             quick = choice.quick if quick is None else quick
         settings = "own" if ":" in recipe else ("quick" if quick else "faithful")
         arguments = catalogue.resolve(recipe, facts, bool(quick), options, records.arguments(old, recipe, settings))
+        self.data = data = as_the_recipe_says(data, arguments)
         asked = remedial.read(remedies)
         chosen = remedial.resolve(asked, len(data), records.remedies(old))
         torch.manual_seed(seed_of_weights(run.seed))
@@ -176,21 +182,10 @@ class Session:
         status = choose_status(quiet or not chief)
         training = loop.prepare(self.recipe, self.options, self.record.model(), status.note)
         observer = Observer(out, status, self.record, tensorboard, wandb) if chief else None
-        note = observer.note if observer is not None else (lambda event, message: None)
         hooks: list[loop.Hook] = [SaveByClock(self.options.save_every)]
         if observer is not None:
-            if isinstance(self.data, ImageData):
-                write_reals(out, self.data)
-            observer.begin(training, resuming)
-            hooks.append(Tick(observer.tick, Watch(self.recipe.signs), note))
-            if isinstance(self.data, Translation):
-                for told in () if resuming else self.data.notes:
-                    status.note(f"{self.data.name}: {told}.")
-                write_pairs(out, self.data, self.options.seed)
-                hooks.append(Previews(out, self.data, sample_every, observer))
-            elif self.recipe.sample is not None:
-                hooks.append(SampleGrids(out, self.record, sample_every, observer))
-        if isinstance(self.data, ImageData) and self.recipe.sample is not None and evaluate_every > 0:
+            hooks += self.shown(training, resuming, sample_every, observer)
+        if isinstance(self.data, ImageData | Sounds) and self.recipe.sample is not None and evaluate_every > 0:
             hooks.append(Evaluations(self.record, self.data, evaluate_every, observer))
         before = training.counters.step
         generator_state = torch.get_rng_state()
@@ -199,7 +194,7 @@ class Session:
                 loop.train(training, self.feed, hooks)
             if training.counters.step > before:
                 for hook in hooks:
-                    if isinstance(hook, SampleGrids | Evaluations | Previews):
+                    if isinstance(hook, SampleGrids | Evaluations | Previews | SoundSamples | SoundPreviews):
                         hook.conclude(training)
         finally:
             torch.set_rng_state(generator_state)
@@ -216,6 +211,31 @@ class Session:
         if signals:
             raise Interrupted(signals[0], out)
         return load(out, recipe=self.record.recipe)
+
+    def shown(
+        self, training: loop.Training, resuming: bool, sample_every: float, observer: Observer
+    ) -> list[loop.Hook]:
+        """Begin to show the run: what it is trained on now, and the hooks that show what it makes of it."""
+        out, data = self.options.out, self.data
+        if isinstance(data, ImageData):
+            write_reals(out, data)
+        observer.begin(training, resuming)
+        hooks: list[loop.Hook] = [Tick(observer.tick, Watch(self.recipe.signs), observer.note)]
+        if not resuming and not isinstance(data, ImageData):
+            for told in data.notes:
+                observer.status.note(f"{data.name}: {told}.")
+        if isinstance(data, Translation):
+            write_pairs(out, data, self.options.seed)
+            hooks.append(Previews(out, data, sample_every, observer))
+        elif isinstance(data, Sounds | Excerpts | Mixtures):
+            write_sound_reals(out, data, self.options.seed)
+            if isinstance(data, Sounds):
+                hooks.append(SoundSamples(out, self.record, data, sample_every, observer))
+            else:
+                hooks.append(SoundPreviews(out, data, sample_every, observer))
+        elif self.recipe.sample is not None:
+            hooks.append(SampleGrids(out, self.record, sample_every, observer))
+        return hooks
 
     def claim(self, out: Path) -> bool:
         """Write run.json into a new run folder, or check that an old one is this very run; tell whether it resumes.

@@ -16,7 +16,9 @@ from tiny_runs import (
     build,
     copies,
     freeze_batch_statistics,
+    larger,
     named_parameters,
+    of_sound,
     prepare,
     recipe_name,
     rows_of,
@@ -32,8 +34,6 @@ from gantlet.engine import loop, nets
 from gantlet.engine.health import Guard
 from gantlet.recipe import Recipe
 from gantlet.recipes import catalogue
-
-LARGER = {"channels": 3, "resolution": [16, 24]}  # two stages and several channels: what the tiny size is too small for
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -112,7 +112,7 @@ def test_4_every_trainable_parameter_receives_a_gradient(case: str, tmp_path: Pa
                         zero.discard(f"{phase.player}/{key}")
     assert missing == set()
     # What shifts all logits alike cancels in a Wasserstein loss, and in a hinge while all are within the margins.
-    assert zero <= {"D/D.logit.bias"}
+    assert [key for key in zero if not (key.startswith("D/") and key.endswith("logit.bias"))] == []
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -138,10 +138,11 @@ def gradients(case: str, out: Path, number: int, accumulate: int) -> dict[str, T
     return {key: p.grad.clone() for key, p in named.items() if p.grad is not None}
 
 
-@pytest.mark.parametrize("changes", [{}, LARGER], ids=["tiny", "larger"])
+@pytest.mark.parametrize("sizes", ["tiny", "larger"])
 @pytest.mark.parametrize("case", CASES)
-def test_6_a_resumed_run_is_the_run_bit_for_bit(case: str, changes: dict[str, object], tmp_path: Path) -> None:
+def test_6_a_resumed_run_is_the_run_bit_for_bit(case: str, sizes: str, tmp_path: Path) -> None:
     """Weights, averages, buffers and optimizers; the second start builds from other weights and another generator."""
+    changes = larger(case) if sizes == "larger" else {}
     whole = train(case, tmp_path / "whole", 4, **changes)
     train(case, tmp_path / "parts", 2, **changes)
     torch.manual_seed(99)
@@ -161,7 +162,16 @@ def sampled(recipe: Recipe, seed: int, numbers: list[int], labelled: bool) -> Te
         if recipe.sample is not None:
             return recipe.sample(networks.averaged, draws, **({"label": label} if labelled else {}))
         assert recipe.apply is not None
+        if recipe.hearing is not None:
+            waves = draws.uniform("wave", 1, applied_length(recipe)) * 2 - 1
+            return recipe.apply(networks.averaged, (recipe.hearing.features or Tensor.clone)(waves))
         return recipe.apply(networks.averaged, draws.uniform("picture", 1, 8, 8) * 2 - 1)
+
+
+def applied_length(recipe: Recipe) -> int:
+    """Return samples that a recipe of sounds may be given: a multiple of what it says, and not few."""
+    assert recipe.hearing is not None
+    return -(-2048 // recipe.hearing.multiple) * recipe.hearing.multiple
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -175,14 +185,16 @@ def test_7_samples(case: str) -> None:
     torch.testing.assert_close(sampled(recipe, 5, [4], labelled), whole[4:5], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(sampled(recipe, 5, [3, 1], labelled), whole[[3, 1]], rtol=1e-5, atol=1e-5)
     assert whole.dtype == torch.float32
-    if recipe.sample is None:
+    if recipe.hearing is not None:
+        assert whole.shape == (6, 1, applied_length(recipe))
+    elif recipe.sample is None:
         assert whole.shape == (6, given["num_classes"])
     else:
         assert whole.shape == (6, *size(given))
         assert float(whole.abs().max()) <= 1
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if build(case).sample is not None])
+@pytest.mark.parametrize("case", [case for case in CASES if build(case).sample is not None and not of_sound(case)])
 def test_7_pictures_that_are_not_square_in_colour(case: str, tmp_path: Path) -> None:
     changes = {"channels": 3, "resolution": [8, 12]}
     training = prepare(case, tmp_path, **changes)
@@ -192,6 +204,19 @@ def test_7_pictures_that_are_not_square_in_colour(case: str, tmp_path: Path) -> 
     assert pictures.shape == (3, 3, 8, 12)
     assert torch.isfinite(pictures).all()
     assert float(pictures.abs().max()) <= 1
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if of_sound(case) and "channels" in arguments(case)])
+def test_7_sounds_of_two_channels_and_an_odd_length(case: str, tmp_path: Path) -> None:
+    changes = {"channels": 2, "length": int(arguments(case)["length"]) + 37}
+    training = prepare(case, tmp_path, **changes)
+    loop.iterate(training, rows_of(case, **changes), Guard(training.device))
+    assert all(torch.isfinite(torch.tensor(value)) for value in training.collector.read().values())
+    if training.recipe.sample is not None:
+        given = arguments(case, **changes)
+        waves = sampled(training.recipe, 0, [0, 1, 2], bool(given.get("num_classes")))
+        assert waves.shape == (3, *size(given))
+        assert torch.isfinite(waves).all()
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if arguments(case).get("num_classes") and build(case).sample])

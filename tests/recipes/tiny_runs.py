@@ -17,19 +17,21 @@ from gantlet.engine.progress import Progress
 from gantlet.engine.run import Run
 from gantlet.engine.state import State
 from gantlet.layers.noise import GaussianNoise
+from gantlet.layers.phase_shuffle import PhaseShuffle
 from gantlet.recipe import Recipe
 from gantlet.recipes import NAMES, catalogue
 
 CLASSES = 3
 UNCONDITIONAL = "without labels"
+SOUND = ("sounds", "excerpts", "mixtures")
 CASES = [
     *(
-        name for name in NAMES if catalogue.data_kind(name) == "images"
+        name for name in NAMES if catalogue.data_kind(name) in ("images", *SOUND)
     ),  # others: test_translation_recipes, test_restoration_recipes
     *(f"{name} {UNCONDITIONAL}" for name in ("sngan", "sngan_cnn", "r1gan", "r3gan")),
 ]  # optional labels: both forms
 
-BATCH_DEPENDENT = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, GaussianNoise)
+BATCH_DEPENDENT = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, GaussianNoise, PhaseShuffle)
 BATCH_LOSS = {  # (recipe, phase) whose loss is no mean over samples
     ("dragan", 0): "its delta is half the standard deviation of the whole batch (Kodali 2017)",
     ("mmd_gan", 0): "the discrepancy of two batches, and its witness function",
@@ -58,8 +60,22 @@ def build(case: str, seed: int = 0, **changes: Any) -> Recipe:
     return catalogue.build(recipe_name(case), arguments(case, **changes))
 
 
-def size(given: dict[str, Any]) -> tuple[int, int, int]:
-    """Return (channels, height, width) of the pictures that arguments ask for."""
+def of_sound(case: str) -> bool:
+    """Tell whether a case is fed waves."""
+    return catalogue.data_kind(recipe_name(case)) in SOUND
+
+
+def larger(case: str) -> dict[str, Any]:
+    """Return changes to what the tiny size is too small for: more stages and channels, or longer sounds."""
+    if not of_sound(case):
+        return {"channels": 3, "resolution": [16, 24]}
+    return {"length": 2 * int(arguments(case)["length"])}
+
+
+def size(given: dict[str, Any]) -> tuple[int, ...]:
+    """Return (channels, height, width) of the pictures, or (channels, samples) of the sounds that arguments ask for."""
+    if "length" in given:
+        return int(given.get("channels", 1)), int(given["length"])
     resolution = given["resolution"]
     height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
     return int(given["channels"]), int(height), int(width)
@@ -67,6 +83,8 @@ def size(given: dict[str, Any]) -> tuple[int, int, int]:
 
 def rows_of(case: str, **changes: Any) -> Callable[[int, int], dict[str, Tensor]]:
     """Return rows(start, count): noisy gradients in [-1, 1], each sample a function of its position alone."""
+    if of_sound(case):
+        return waves_of(case, **changes)
     channels, height, width = size(arguments(case, **changes))
     slope = torch.linspace(-1, 1, height)[:, None] * torch.linspace(-1, 1, width)
 
@@ -78,6 +96,29 @@ def rows_of(case: str, **changes: Any) -> Callable[[int, int], dict[str, Tensor]
             pictures.append(slope * (position % CLASSES - 1) * 0.5 + noise)
         batch = {"image": torch.stack(pictures)}
         if not case.endswith(UNCONDITIONAL):
+            batch["label"] = torch.arange(start, start + count) % CLASSES
+        return batch
+
+    return rows
+
+
+def waves_of(case: str, **changes: Any) -> Callable[[int, int], dict[str, Tensor]]:
+    """Return rows(start, count): noisy tones in [-1, 1], their pitch by class; labels or noise as the kind has it."""
+    channels, length = size(arguments(case, **changes))
+    kind, time = catalogue.data_kind(recipe_name(case)), torch.arange(length) / 8000
+
+    def rows(start: int, count: int) -> dict[str, Tensor]:
+        waves, noises = [], []
+        for position in range(start, start + count):
+            generator = torch.Generator().manual_seed(position)
+            noise = torch.rand(channels, length, generator=generator) - 0.5
+            tone = torch.sin(2 * torch.pi * 220 * (position % CLASSES + 1) * time)
+            waves.append((0.6 * tone + 0.2 * noise) * torch.linspace(1, 0.2, length))
+            noises.append(noise.flip(-1))
+        batch = {"audio": torch.stack(waves)}
+        if kind == "mixtures":
+            batch["noise"] = torch.stack(noises)
+        if kind == "sounds" and not case.endswith(UNCONDITIONAL):
             batch["label"] = torch.arange(start, start + count) % CLASSES
         return batch
 

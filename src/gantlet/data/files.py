@@ -57,6 +57,10 @@ class Files(ABC):
         with reading(self.shown(entry), "replace the file or leave it out"):
             return self._bytes(entry)
 
+    def place(self, entry: Entry) -> Path | None:
+        """Return where a file lies on the disk, None inside an archive."""
+        return None
+
     def read_all(self, entries: Iterable[tuple[int, Entry]]) -> Iterator[tuple[int, Entry, bytes | UserError]]:
         """Yield (number, entry, bytes or what went wrong) in the order that is quick to read."""
         for number, entry in sorted(entries, key=lambda item: item[1].at):
@@ -134,6 +138,10 @@ class FolderFiles(Files):
             if len(found) > MAX_ENTRIES:
                 raise UserError(f"{shown(path)}: more than {MAX_ENTRIES:,} files; pack them into npz files.")
         self._keep(found, skipped)
+
+    def place(self, entry: Entry) -> Path:
+        """Return where a file lies on the disk."""
+        return self._top / entry.name
 
     def _walk(self) -> Iterator[Path]:
         def refuse(error: OSError) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from gantlet.media.image import SUFFIXES
 
 _SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 _SPLIT_NAMES |= {"val": "val", "valid": "val", "validation": "val"}
-_FILE_HEADS = frozenset({"file", "filename", "file_name", "image", "path", "name", "id", "img"})
+_FILE_HEADS = frozenset({"file", "filename", "file_name", "image", "path", "name", "id", "img", "audio", "sound"})
 _LABEL_HEADS = frozenset({"label", "class", "category", "target", "y"})
 _MAX_CSV_BYTES = 256 * 2**20
 
@@ -39,19 +39,22 @@ class Layout:
     notes: tuple[str, ...]
 
 
-def arrange(files: Files, labels: str | Path | None = None) -> Layout:
+def arrange(
+    files: Files, labels: str | Path | None = None, suffixes: Collection[str] = SUFFIXES, noun: str = "pictures"
+) -> Layout:
     """Sort files into splits and classes.
 
     Folders that hold all the rest are passed through. Then `train`, `test` and `val` at the top are splits if there
     is a `train`; and within a split the first folder is the class, if every picture lies in one. A table `labels.csv`
-    (file, label) at the top or in the split, or the one named by `labels`, goes before folders.
+    (file, label) at the top or in the split, or the one named by `labels`, goes before folders. `suffixes` are those of
+    the files meant, and `noun` what they are called.
 
     Raises:
         UserError: no pictures at all, or a table that cannot be read, contradicts itself or leaves pictures out.
     """
-    pictures = [entry for entry in files.entries if entry.suffix in SUFFIXES]
+    pictures = [entry for entry in files.entries if entry.suffix in suffixes]
     if not pictures:
-        raise UserError(_nothing(files))
+        raise UserError(_nothing(files, suffixes, noun))
     top = _common_folder([entry.name for entry in pictures])
     splits: dict[str, list[Entry]] = {}
     for entry in pictures:
@@ -62,28 +65,29 @@ def arrange(files: Files, labels: str | Path | None = None) -> Layout:
     if not divided:
         splits = {"train": pictures}
     elif splits.pop("", None):
-        notes.append("pictures beside the train folder are not used")
-    others = Counter(entry.suffix or "(none)" for entry in files.entries if entry.suffix not in {*SUFFIXES, ".csv"})
+        notes.append(f"{noun} beside the train folder are not used")
+    others = Counter(entry.suffix or "(none)" for entry in files.entries if entry.suffix not in {*suffixes, ".csv"})
     if others:
         kinds = ", ".join(f"{count:,} {shown(suffix)}" for suffix, count in others.most_common(4))
         notes.append(f"{sum(others.values()):,} other files are not used ({kinds})")
     table = _label_table(files, top, labels)
     if table is not None:
-        found = {split: _from_table(files, inside, table) for split, inside in splits.items()}
+        found = {split: _from_table(files, inside, table, noun) for split, inside in splits.items()}
     else:
-        found = _from_folders(splits, len(top), divided, notes)
+        found = _from_folders(splits, len(top), divided, notes, noun)
     parts = {split: Part(tuple(splits[split]), found.get(split)) for split in sorted(splits)}
     return Layout(parts, class_order(name for names in found.values() for name in names), tuple(notes))
 
 
-def _nothing(files: Files) -> str:
+def _nothing(files: Files, suffixes: Collection[str], noun: str) -> str:
     where = shown(files.path)
     if not files.entries:
-        return f"{where}: holds no files; give a folder, zip or tar of pictures."
+        return f"{where}: holds no files; give a folder, zip or tar of {noun}."
     kinds = [f"{n:,} {shown(s or 'without suffix')}" for s, n in Counter(e.suffix for e in files.entries).most_common()]
     arrays = [entry.name for entry in files.entries if entry.suffix in (".npz", ".npy")]
-    hint = f"give the array file itself ({listing(arrays, 1)})" if arrays else "pictures end in .png, .jpg and so on"
-    return f"{where}: holds no pictures, only {listing(kinds)} files; {hint}."
+    endings = ".png, .jpg and so on" if noun == "pictures" else ", ".join(suffixes)
+    hint = f"give the array file itself ({listing(arrays, 1)})" if arrays else f"{noun} end in {endings}"
+    return f"{where}: holds no {noun}, only {listing(kinds)} files; {hint}."
 
 
 def _common_folder(names: Sequence[str]) -> str:
@@ -96,7 +100,7 @@ def _common_folder(names: Sequence[str]) -> str:
 
 
 def _from_folders(
-    splits: dict[str, list[Entry]], top: int, divided: bool, notes: list[str]
+    splits: dict[str, list[Entry]], top: int, divided: bool, notes: list[str], noun: str
 ) -> dict[str, tuple[str, ...]]:
     """Return the class of each picture for the splits in which every picture lies in a folder."""
     names = {split: [entry.name[top:] for entry in inside] for split, inside in splits.items()}
@@ -110,7 +114,7 @@ def _from_folders(
         if not loose:
             found[split] = tuple(folder.partition("/")[0] for folder in inside)
         elif loose < len(inside):
-            notes.append(f"{split} is read without labels: {loose:,} pictures lie outside of its class folders")
+            notes.append(f"{split} is read without labels: {loose:,} {noun} lie outside of its class folders")
     return found
 
 
@@ -162,13 +166,13 @@ def _parse_table(where: str, data: bytes) -> dict[str, str]:
     return table
 
 
-def _from_table(files: Files, entries: Sequence[Entry], table: dict[str, str]) -> tuple[str, ...]:
+def _from_table(files: Files, entries: Sequence[Entry], table: dict[str, str], noun: str) -> tuple[str, ...]:
     found = [_look_up(entry.name, table) for entry in entries]
     missing = [entry.name for entry, label in zip(entries, found) if not label]
     if missing:
         raise UserError(
-            f"{shown(files.path)}: the label table has no label for {len(missing):,} of {len(entries):,} pictures "
-            f"({listing(missing)}); add them, or take these pictures out."
+            f"{shown(files.path)}: the label table has no label for {len(missing):,} of {len(entries):,} {noun} "
+            f"({listing(missing)}); add them, or take these {noun} out."
         )
     return tuple(label for label in found if label)
 

@@ -14,8 +14,10 @@ import numpy as np
 from gantlet.data.arrays import Table
 from gantlet.data.files import Entry
 from gantlet.data.images import ImageData
+from gantlet.data.inspect_sounds import SoundInspection, inspect_sounds
 from gantlet.data.intensity import Intensity
 from gantlet.data.pictures import Progress, check_finite
+from gantlet.data.recordings import holds_sounds
 from gantlet.data.shape import Pixels, Shape, check_resolution, common_shape
 from gantlet.data.sources import Arrays, Pictures, opened
 from gantlet.data.splits import SPLITS, NoSuchSplit, check_split, choose_split, listing
@@ -78,18 +80,26 @@ def inspect(
     split: str = "train",
     resolution: int | tuple[int, int] | None = None,
     labels: str | Path | None = None,
+    label_pattern: str | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
-) -> Inspection:
+) -> Inspection | SoundInspection:
     """Look at every picture of one split: what is there, what is odd, what training would do. Writes no cache.
 
-    The arguments are those of `open_images`; broken pictures are listed instead of refused.
+    The arguments are those of `open_images`; broken pictures are listed instead of refused. A source of recordings is
+    listened to instead, with the classes that `label_pattern` finds in the names.
 
     Raises:
         UserError: as `open_images`, except for broken pictures.
     """
     check_split(split)
     size = check_resolution(resolution)
+    if holds_sounds(source):
+        if size is not None:
+            raise UserError(f"{shown(source)}: holds recordings, which have no --resolution; leave it out.")
+        return inspect_sounds(source, split=split, labels=labels, label_pattern=label_pattern, progress=progress)
+    if label_pattern is not None:
+        raise UserError("--label-pattern is for recordings; give --labels, or folders.")
     with opened(source, labels, cache, progress) as found:
         if isinstance(found, Pictures):
             return _inspect_pictures(found, split, size, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,12 +65,12 @@ def opened(
             return
         path, classes, name = known.locate(source, cache, progress), known.KNOWN[source].classes, source
     else:
-        path, classes, name = _existing(source), (), ""
+        path, classes, name = existing(source), (), ""
     name = name or shown(path.resolve().name or path)
     if not path.is_dir() and (arrays := _array_file(path, name, labels)):
         yield arrays
         return
-    with _files(path) as files:
+    with files_at(path) as files:
         if holds_idx(files) or holds_cifar(files):
             if labels is not None:
                 raise UserError(f"{shown(path)}: these files have their own labels; leave the label table out.")
@@ -82,7 +82,7 @@ def opened(
             yield Pictures(name, _kind_of(files), files, arrange(files, labels))
 
 
-def _existing(source: str | Path) -> Path:
+def existing(source: str | Path) -> Path:
     """Return the path of a source that is there; `UserError` with a suggestion otherwise."""
     text = str(source)
     if not text.strip():
@@ -126,15 +126,19 @@ def _only_arrays(path: Path) -> bool:
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
-def _files(path: Path) -> Files:
+def files_at(path: Path, suffixes: Collection[str] = SUFFIXES, readable: str = _READABLE) -> Files:
+    """Return the files of a folder, archive or single file whose ending is one of `suffixes`.
+
+    Raises UserError, which says that `readable` is, for anything else.
+    """
     if path.is_dir():
         return FolderFiles(path)
     if IDX_NAME.match(path.name) or CIFAR_NAME.match(path.name) or PICKLED_NAME.match(path.name):
         return FolderFiles(path.parent)
     head, suffix = _head(path), path.suffix.lower()
     if not head:
-        raise UserError(f"{shown(path)}: the file is empty; give {_READABLE}.")
-    if suffix in SUFFIXES:
+        raise UserError(f"{shown(path)}: the file is empty; give {readable}.")
+    if suffix in suffixes:
         return FolderFiles(path)
     if suffix in _PICKLES or head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         raise UserError(f"{shown(path)}: looks like a pickle, which can run code and is never read; save it as .npz.")
@@ -142,7 +146,7 @@ def _files(path: Path) -> Files:
         return ZipFiles(path)
     if head[257:262] == b"ustar" or head[:2] == b"\x1f\x8b" or suffix in (".tar", ".tgz"):
         return TarFiles(path)
-    raise UserError(f"{shown(path)}: {_what_it_is(head, suffix)}; give {_READABLE}.")
+    raise UserError(f"{shown(path)}: {_what_it_is(head, suffix)}; give {readable}.")
 
 
 def _what_it_is(head: bytes, suffix: str) -> str:

@@ -10,7 +10,10 @@ from gantlet.metrics.judge import Rules, cached_features, compare, judge, judge_
 from gantlet.metrics.judgement import Judgement
 from gantlet.metrics.kernel import kernel_distance
 from gantlet.metrics.manifold import neighbour_radii, precision_recall_density_coverage
+from gantlet.metrics.pitch import pitch, pitch_accuracy
 from gantlet.metrics.samples import FeatureSet, Samples, extract
+from gantlet.metrics.sound import clipping_share, mel_l1, multi_resolution_stft, rms, silence_share, times_real_time
+from gantlet.metrics.sound_pictures import SoundNumbers, log_mel_pictures
 
 __all__ = [
     "FeatureKey",
@@ -20,10 +23,12 @@ __all__ = [
     "Moments",
     "Rules",
     "Samples",
+    "SoundNumbers",
     "cached_features",
     "class_coverage",
     "class_divergence",
     "classifier_features",
+    "clipping_share",
     "compare",
     "extract",
     "fetch_inception",
@@ -35,10 +40,18 @@ __all__ = [
     "kernel_distance",
     "label_accuracy",
     "load_features",
+    "log_mel_pictures",
+    "mel_l1",
+    "multi_resolution_stft",
     "neighbour_radii",
     "per_class_diversity",
+    "pitch",
+    "pitch_accuracy",
     "precision_recall_density_coverage",
     "random_features",
+    "rms",
+    "silence_share",
     "store_features",
+    "times_real_time",
     "weights_fingerprint",
 ]

@@ -17,6 +17,10 @@ ROWS = (  # key, name, format; a name with @ takes the resize rule after it
     ("classes_covered", "classes covered", "{}"),
     ("label_accuracy", "label accuracy", "{:.4f}"),
     ("class_diversity", "diversity in class@", "{:.4f}"),
+    ("pitch_accuracy", "pitch accuracy", "{:.4f}"),  # this and what follows: of sounds
+    ("clipping_share", "clipped samples", "{:.4%}"),
+    ("silence_share", "silent frames", "{:.2%}"),
+    ("rms", "RMS", "{:.4f}"),
 )
 
 
@@ -68,17 +72,18 @@ class Judgement:
         counts, extractor = self.protocol["counts"], self.protocol["extractor"]
         what = f"{extractor['name']} {extractor['fingerprint'][:8]}"
         against = f"{counts['samples']} against {counts['reference']} of {self.protocol['reference_split']}"
+        name = self._named("fid@")
         if "fid" not in self.values:
-            return f"fid@{self.rule} not computed: {self.absent.get('fid', 'unknown')} ({what}; {against})"
+            return f"{name} not computed: {self.absent.get('fid', 'unknown')} ({what}; {against})"
         floor = f"{self.floor['fid']:.4g} with {counts['floor']}" if "fid" in self.floor else "not known"
-        return f"fid@{self.rule} {self.values['fid']:.4g}, floor {floor} ({what}; {against})"
+        return f"{name} {self.values['fid']:.4g}, floor {floor} ({what}; {against})"
 
     def lines(self) -> list[str]:
         """Return a plain table of every number beside its floor, and below it the protocol, warnings and reasons."""
         rows = [("", "samples", "floor", "")]
         for key, name, form in ROWS:
             if key in self.values or key in self.floor:
-                rows.append((name.replace("@", f"@{self.rule}"), *self._cells(key, form)))
+                rows.append((self._named(name), *self._cells(key, form)))
         if len(rows) == 1:
             rows.append(("no number could be computed", "", "", ""))
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
@@ -88,6 +93,11 @@ class Judgement:
         ]
         notes = [*self._protocol_lines(), *(f"warning     {text}" for text in self.warnings)]
         return [*table, "", *notes, *self._absent_lines()]
+
+    def _named(self, name: str) -> str:
+        """Return a number's name with the resize rule; the Frechet distance of sounds is called fad."""
+        name = name.replace("fid@", "fad@") if self.rule == "log-mel" else name
+        return name.replace("@", f"@{self.rule}")
 
     def _absent_lines(self) -> list[str]:
         said = (

@@ -45,4 +45,13 @@ NAMES: dict[str, str] = {
     "denoise_unpaired": "gantlet.recipes.translation.denoise_unpaired",
     "inpaint": "gantlet.recipes.translation.inpaint",
     "context_encoder": "gantlet.recipes.translation.context_encoder",
+    "speech_enhance": "gantlet.recipes.audio.speech_enhance",
+    "speech_enhance_stoi": "gantlet.recipes.audio.speech_enhance",
+    "segan": "gantlet.recipes.audio.segan",
+    "specgan": "gantlet.recipes.audio.specgan",
+    "specgan_2018": "gantlet.recipes.audio.specgan",
+    "wavegan": "gantlet.recipes.audio.wavegan",
+    "wavegan_gp": "gantlet.recipes.audio.wavegan",
+    "vocos": "gantlet.recipes.audio.vocos",
+    "hifigan": "gantlet.recipes.audio.hifigan",
 }

@@ -14,7 +14,7 @@ from gantlet.errors import UserError, suggest
 from gantlet.recipe import Recipe
 from gantlet.recipes import NAMES
 
-FACTS = ("channels", "resolution", "num_classes")  # arguments that the data answers
+FACTS = ("channels", "resolution", "num_classes", "sample_rate", "length")  # arguments that the data answers
 
 RecipeFunction = Callable[..., Recipe]
 
@@ -55,7 +55,10 @@ def quick_settings(name: str) -> dict[str, Any]:
 
 
 def data_kind(recipe: str) -> str:
-    """Return what a recipe is fed, as its module's DATA says: images (the default), patches, pairs or unpaired."""
+    """Return what a recipe is fed, as its module's DATA says.
+
+    That is images (the default), patches, pairs, unpaired, sounds, excerpts or mixtures.
+    """
     return str(getattr(inspect.getmodule(find(recipe)), "DATA", "images"))
 
 
@@ -162,7 +165,7 @@ def resolve(
     resolved.update({key: value for key, value in (begun_with or {}).items() if key in known})
     if "num_classes" in known and known["num_classes"].default != 0 and not facts.get("num_classes"):
         raise UserError(
-            f"Recipe '{name}' needs labels and the data has none: put the pictures into one folder per class, give "
+            f"Recipe '{name}' needs labels and the data has none: put the files into one folder per class, give "
             "--labels labels.csv, or choose an unconditional recipe such as dcgan."
         )
     resolved.update({key: value for key, value in facts.items() if key in known})

@@ -19,7 +19,12 @@ class Choice:
 
 
 def choose(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
-    """Choose a recipe from the facts of the data (channels, resolution, num_classes), its size and the hardware."""
+    """Choose a recipe from the facts of the data (channels, resolution, num_classes), its size and the hardware.
+
+    Data with a sample rate are sounds.
+    """
+    if "sample_rate" in facts:
+        return _of_sounds(facts, count, on_gpu)
     height, width = height_width(facts["resolution"])
     classes = int(facts.get("num_classes") or 0)
     what = f"{count:,} pictures of {width}x{height}x{facts['channels']}, " + (
@@ -31,3 +36,13 @@ def choose(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
             "sngan", False, f"{what}, on a GPU: residual networks with spectral norm, {how}, at the published size."
         )
     return Choice("r1gan", True, f"{what}, on a CPU: small convolutional networks with an R1 penalty, {how}.")
+
+
+def _of_sounds(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
+    classes, rate = int(facts.get("num_classes") or 0), int(facts["sample_rate"])
+    what = f"{count:,} sounds of {facts['length'] / rate:.3g} s at {rate:,} Hz, " + (
+        f"{classes} classes" if classes else "no labels"
+    )
+    how = "conditioned on the labels" if classes else "unconditional"
+    size = "on a GPU, at the published size" if on_gpu else "on a CPU, with its smaller settings"
+    return Choice("specgan", not on_gpu, f"{what}: image networks over log-spectrograms, {how}, {size}.")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import nn
-from torch.optim import SGD, Adam, Optimizer, RMSprop
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from gantlet.recipe import Progress
 
@@ -19,6 +19,16 @@ def adam(lr: float, betas: tuple[float, float], weight_decay: float = 0.0) -> Ma
     def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
         both = (float(betas[0]), float(betas[1]))
         return Adam(list(parameters), lr=float(lr), betas=both, weight_decay=float(weight_decay), fused=True)
+
+    return make
+
+
+def adamw(lr: float, betas: tuple[float, float], weight_decay: float = 0.01) -> MakeOptimizer:
+    """Return Adam whose weight decay is none of its gradients (Loshchilov & Hutter 2019); torch's default of it."""
+
+    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
+        both = (float(betas[0]), float(betas[1]))
+        return AdamW(list(parameters), lr=float(lr), betas=both, weight_decay=float(weight_decay), fused=True)
 
     return make
 

@@ -278,6 +278,13 @@ def _commands(run: RunFolder) -> str:
         f"gantlet evaluate {folder} --data {shlex.quote(data)}",
         f"gantlet interpolate {folder} --out interpolation.png",
     ]
+    if _data(run).get("kind") == "sounds":
+        lines[0], lines[2] = (
+            f"gantlet sample {folder} --num 64 --out samples",
+            f"gantlet interpolate {folder} --out walk.wav",
+        )
+    elif _data(run).get("kind") in ("excerpts", "mixtures"):
+        lines = [f"gantlet apply {folder} recording.wav --out made.wav"]
     first = "" if run.checkpoints else "<p class='soft'>They need a checkpoint; this run has none yet.</p>"
     return f"<h2>Next commands</h2>{first}<pre>{text(chr(10).join(lines))}</pre>"
 

@@ -24,6 +24,8 @@ def classifier(
     num_classes: int = 10,  # filled from the data, which must have labels
     width: int = 32,  # feature maps of the first layer
     num_features: int = 128,  # size of the layer before the logits
+    strides: Sequence[int] = [1, 2, 2],  # of the convolutions, as many as there are; (2, 2, 2, 2) suits 64 pixels
+    pool: int = 2,  # parts of the height and of the width that are averaged at the end
     lr: float = 3e-3,  # Adam, highest rate; falls to 0 along a cosine
     total_samples: int = 180_000,  # length of the cosine: 3 epochs of MNIST; not tuned
     batch_size: int = 128,  # samples per update
@@ -42,7 +44,7 @@ def classifier(
         logits: Tensor = nets.C(inputs)
         return logits
 
-    network = Classifier(channels, num_classes, width, num_features)
+    network = Classifier(channels, num_classes, width, num_features, strides, pool)
     return Recipe(
         players={"C": Player(networks={"C": network}, optimizer=adam(lr, (0.9, 0.999)), schedule=cosine)},
         phases=(Phase(player="C", loss=loss),),

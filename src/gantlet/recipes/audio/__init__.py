@@ -1,0 +1,1 @@
+"""Recipes of sound: new sounds, waves from spectrograms, speech without its noise."""
