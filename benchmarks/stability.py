@@ -1,9 +1,9 @@
 """How often a run ends healthy: recipes x data x seeds, at defaults and under stress, with and without `--remedy auto`.
 
-    python benchmarks/stability.py run --seconds 12 --seeds 5      small pictures, one thread; slices that resume
+    python benchmarks/stability.py run --seconds 12 --seeds 5      small pictures; slices that resume
     python benchmarks/stability.py table
 
-Quick settings, 8x8 digits and 14x14 Fashion-MNIST. Stress: all learning rates four times as high, or the batch an
+Quick settings, 8x8 digits and 14x14 Fashion-MNIST; seconds that one core computes. Stress: all learning rates four times as high, or the batch an
 eighth. A run is healthy if it was not stopped, its samples cover 9 of 10 classes (no class below a hundredth) and the
 FID of 2,000 is at most twice the worst of the same recipe's undisturbed seeds.
 """
@@ -14,12 +14,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import gantlet
 from gantlet.errors import RunFailed
 from gantlet.recipes import catalogue
-from slices import Row, Rows, train
+from slices import Row, Rows, count_processor_seconds, train
 
 ROWS = Rows("stability")
 RECIPES = ("dcgan", "acgan", "wgan_gp", "sngan_cnn", "r1gan", "r3gan", "biggan", "stylegan2")
@@ -93,7 +91,7 @@ def main() -> None:
     if given.part == "table":
         table()
         return
-    torch.set_num_threads(1)
+    count_processor_seconds()
     for seed in range(given.seeds):
         for data in given.data:
             for recipe in given.recipes:
