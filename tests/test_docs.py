@@ -67,14 +67,20 @@ def tiny(words: list[str]) -> list[str]:
     short: list[str] = []
     for i, word in enumerate(rest):
         before = rest[i - 1] if i else ""
-        if before in ("--seconds", "--samples", "--steps") and verb == "train":
+        if before in ("--seconds", "--samples", "--steps") and verb in ("train", "augment"):
             short[-1:] = ["--steps", "2"]
+        elif before == "--target" and verb == "augment":
+            short.append("17")  # of 16 in each class
         elif before == "--num":
             short.append(str(min(int(word), 40)))
         else:
             short.append("digits" if word in DOWNLOADED else word)
     if verb == "train":
         short += ["--device", "cpu", "--quiet"]
+    if verb == "augment":  # two steps make nothing that a classifier would believe
+        short += ["--confidence", "0", "--classifier-samples", "64", "--quiet"]
+    if verb == "augment-report":
+        short += ["--seeds", "2", "--samples", "64", "--quiet"]
     if verb == "evaluate" and "--num" not in short:
         short += ["--num", "40"]
     return [verb, *short]
@@ -130,6 +136,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for i in range(6):
             with WavWriter(tmp_path / "path" / "to" / place / f"{i}.wav", 8000) as wav:
                 wav.write(random.normal(0, 0.1, (1, 12_000)).astype(np.float32))
+
+    words = ("a red bird sings .", "the old boat sleeps .", "one cat sees the bird .", "the boat is red .")
+    (tmp_path / "path" / "to" / "lines.txt").write_text("\n".join(words * 20), "utf-8")
 
     def extractor(name: str, images: ImageData | Sounds, **options: Any) -> Features:
         return random_features(1 if isinstance(images, Sounds) else images.pixels.shape[3])

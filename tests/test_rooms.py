@@ -107,17 +107,24 @@ def test_every_room_is_under_a_rule() -> None:
     face = {
         "applying",
         "cli.py",
+        "augmenting",
         "cli_apply.py",
+        "cli_augment.py",
         "cli_latents.py",
         "cli_sounds.py",
+        "cli_text.py",
         "cli_train.py",
         "previewing.py",
         "cli_remedies.py",
         "feeding.py",
         "judging.py",
+        "judging_style.py",
+        "judging_text.py",
         "listening.py",
         "observing.py",
         "parsing.py",
+        "quality_diversity.py",
+        "reading.py",
         "record.py",
         "tiling.py",
         "training.py",
@@ -167,7 +174,7 @@ def test_the_checks_above_can_fail() -> None:
 
 
 def test_recipe_py_stays_a_page() -> None:
-    assert len((SOURCE / "recipe.py").read_text().splitlines()) < 110
+    assert len((SOURCE / "recipe.py").read_text().splitlines()) < 115
 
 
 @pytest.mark.parametrize("path", OURS, ids=name)

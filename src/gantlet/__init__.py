@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gantlet.data import inspect, open_excerpts, open_images, open_mixtures, open_sounds
+    from gantlet.data import inspect, open_excerpts, open_images, open_lines, open_mixtures, open_sounds
     from gantlet.errors import RunFailed, UserError
     from gantlet.judging import evaluate
     from gantlet.latents import ganspace, morph, project, sefa, traverse, truncation_sweep
     from gantlet.model import Model, load
+    from gantlet.quality_diversity import curve
     from gantlet.recipe import Phase, Player, Recipe
     from gantlet.training import train
 
@@ -28,6 +29,7 @@ _HOMES = {
     "load": "gantlet.model",
     "Model": "gantlet.model",
     "evaluate": "gantlet.judging",
+    "curve": "gantlet.quality_diversity",
     "project": "gantlet.latents",
     "sefa": "gantlet.latents",
     "ganspace": "gantlet.latents",
@@ -36,6 +38,7 @@ _HOMES = {
     "truncation_sweep": "gantlet.latents",
     "inspect": "gantlet.data",
     "open_images": "gantlet.data",
+    "open_lines": "gantlet.data",
     "open_sounds": "gantlet.data",
     "open_excerpts": "gantlet.data",
     "open_mixtures": "gantlet.data",
@@ -54,6 +57,7 @@ __all__ = [
     "RunFailed",
     "UserError",
     "__version__",
+    "curve",
     "evaluate",
     "ganspace",
     "inspect",
@@ -61,6 +65,7 @@ __all__ = [
     "morph",
     "open_excerpts",
     "open_images",
+    "open_lines",
     "open_mixtures",
     "open_sounds",
     "project",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gantlet import __version__, cli_apply, cli_latents, cli_remedies, cli_sounds, cli_train
+from gantlet import __version__, cli_apply, cli_augment, cli_latents, cli_remedies, cli_sounds, cli_text, cli_train
 from gantlet.errors import RunFailed, UserError, suggest
 from gantlet.parsing import parse, parser, resolution, whole
 
@@ -29,11 +29,14 @@ Train, judge and use generative adversarial networks.
   gantlet list                                                  all recipes
   gantlet show sngan                                            one recipe: paper, options, defaults
   gantlet apply RUN INPUT --out OUT                             what a model makes of pictures or sounds
+  gantlet curve RUN RUN --data DATA --out curve.png             text: quality against diversity, by temperature
   gantlet features RUN INPUT --out mel.npz                      the mel spectrogram that a vocoder takes
   gantlet encode RUN INPUT --out z.npz                          latents of pictures, by the model's own encoder
   gantlet reconstruct RUN INPUT --out grid.png                  pictures beside what is left of them in the latents
   gantlet project RUN INPUT --out FOLDER                        latents of pictures, for models without an encoder
   gantlet explore RUN --out FOLDER                              directions, truncation and classes as picture strips
+  gantlet augment DATA --target balanced --out FOLDER           rare classes filled up with samples of a GAN
+  gantlet augment-report FOLDER                                 whether that helped: five arms, seeds, a verdict
 
 `gantlet VERB --help` explains a verb.
 """
@@ -79,6 +82,9 @@ def run(words: list[str]) -> int:
         "reconstruct": cli_latents.reconstruct,
         "project": cli_latents.project,
         "explore": cli_latents.explore,
+        "curve": cli_text.curve,
+        "augment": cli_augment.augment,
+        "augment-report": cli_augment.augment_report,
         "inspect": inspect,
         "report": report,
         "list": list_recipes,
@@ -102,7 +108,8 @@ def sample(words: list[str]) -> int:
         "RUN --num N --out samples.npz|FOLDER|grid.png [--seed K] [--label Y]",
         "Draw new samples from a run. Sample i depends on (seed, i) alone, whatever the batch size.\n"
         "OUT ending in .npz is one file of arrays, in .png one grid; anything else is a folder of pictures, or of\n"
-        "sounds with spectrograms.png, preview.wav and manifest.json (.wav is one file of all sounds).",
+        "sounds with spectrograms.png, preview.wav and manifest.json (.wav is one file of all sounds).\n"
+        "Text goes to a .txt, a line each.",
     )
     add = verb.add_argument
     add("run", help="a run folder, or one checkpoint folder")
@@ -112,6 +119,8 @@ def sample(words: list[str]) -> int:
     add("--first", type=whole, help="number of the first sample")
     add("--label", help="a class, by name or number")
     add("--truncation", type=float, help="for recipes that have it")
+    add("--temperature", type=float, help="text: below 1 safer and more alike, above 1 more varied")
+    add("--prefix", help="text: what every sample begins with")
     add("--batch-size", type=whole, help="samples computed at once")
     add("--checkpoint", help="auto, best or last")
     add("--recipe", help="needed for a model of your own recipe: its module:function")
@@ -122,13 +131,17 @@ def sample(words: list[str]) -> int:
 
     from gantlet.media.image import write_samples
 
-    if out.suffix.lower() not in cli_sounds.SUFFIXES and not out.is_dir():
+    if out.suffix.lower() not in (*cli_sounds.SUFFIXES, *cli_text.SUFFIXES) and not out.is_dir():
         raise UserError(f"--out takes a .npz, a .png grid or a folder, not '{out.name}'; choose another name.")
     model = load(given)
+    if model.vocabulary is not None:
+        return cli_text.sample(model, out, given)
     if model.sample_rate:
         return cli_sounds.sample(model, out, given)
-    if out.suffix.lower() == ".wav":
-        raise UserError(f"A model of pictures writes no .wav: '{out.name}'; name a .npz, a .png grid or a folder.")
+    if out.suffix.lower() in (".wav", ".txt"):
+        raise UserError(
+            f"A model of pictures writes no {out.suffix}: '{out.name}'; name a .npz, a .png grid or a folder."
+        )
     num = given.pop("num")
     raw, labels = [], []
     for pictures, y in model.batches(num, **given):
@@ -154,7 +167,8 @@ def evaluate(words: list[str]) -> int:
         "evaluate",
         "RUN|SAMPLES --data DATA [--num N] [--extractor NAME] [--json]",
         "Judge a run, or a file or folder of samples, against real data: FID, KID, precision, recall, density,\n"
-        "coverage, classes. Each number stands beside its floor (real against real) and its protocol.",
+        "coverage, classes; text: BLEU, Self-BLEU, FED, NLL-gen, what is copied. Each number stands beside its floor\n"
+        "(real against real) and its protocol.",
     )
     add = verb.add_argument
     add("what", metavar="RUN|SAMPLES", help="a run folder, or .npz, or a folder of pictures")
@@ -167,6 +181,7 @@ def evaluate(words: list[str]) -> int:
     add("--checkpoint", help="auto, best or last")
     add("--recipe", help="needed for a model of your own recipe: its module:function")
     add("--truncation", type=float, help="for recipes that have it")
+    add("--temperature", type=float, help="text: of the samples")
     add("--json", action="store_true", help="print JSON")
     given = parse(verb, words)
     as_json = given.pop("json", False)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gantlet import cli_text
 from gantlet.errors import UserError
 from gantlet.parsing import Parser, keywords, parse, parser, split_options, whole
 
@@ -26,6 +27,8 @@ def apply(words: list[str]) -> int:
     if out.suffix.lower() == ".csv":
         return classes(given, options, out, source)
     model = load(given)
+    if model.vocabulary is not None:
+        return cli_text.apply(model, given, options, out, source)
     if model.recipe.hearing is not None:
         return sounds(model, given, options, out, source)
     from gantlet.applying.pictures import Extras, apply_pictures
@@ -139,6 +142,7 @@ def apply_parser() -> Parser:
         "`train --data` takes.\n"
         "A model of sounds takes recordings (wav; flac, ogg, mp3 with pip install gantlet[audio]) of any rate, a\n"
         "vocoder mels too (`gantlet features`), and writes .wav of the same rate, channels and depth.\n"
+        "A model of style takes a .txt and writes a .txt, line by line: --to CLASS.\n"
         "What the recipe's own `apply` takes follows as --name value.",
     )
     add = verb.add_argument

@@ -120,8 +120,12 @@ def add_model_and_input(verb: ArgumentParser) -> None:
 def load(given: dict[str, Any]) -> Any:
     """Load the model that was named, taking its arguments out of `given`."""
     from gantlet.cli import load as named
+    from gantlet.errors import UserError
 
-    return named(given)
+    model = named(given)
+    if model.vocabulary is not None:
+        raise UserError(f"Recipe '{model.about['recipe']}' is one of text, and this verb is for models of pictures.")
+    return model
 
 
 def tell(done: int, total: int) -> None:

@@ -18,7 +18,8 @@ def verb_train() -> Parser:
         "Run the same command again to resume, exactly; give a larger budget to go on.\n\n"
         "DATA: digits (built in); mnist, fashion_mnist, kmnist, cifar10 (downloaded once); or a folder, zip or tar of\n"
         "pictures (sub-folders are classes), idx files, .npy or .npz. Sounds: tones (built in), or a folder, zip or\n"
-        "tar of recordings.\n"
+        "tar of recordings. Text: a .txt, .csv or .tsv (also .gz) with a sentence a line, or one long text, or\n"
+        "a folder of these (a file or folder per class).\n"
         "A recipe's own options follow as --name value: `gantlet show RECIPE` lists them.",
     )
     verb.add_argument("recipe", nargs="?", help="its name (`gantlet list`), or package.module:function")
@@ -42,8 +43,13 @@ def verb_train() -> Parser:
     add("--duration", type=float, help="sounds: seconds of each; what holds 95 %% of the recordings if not given")
     add("--noise", help="enhancement: recordings of noise to mix with the clean ones of --data")
     add("--label-pattern", help="sounds: a pattern whose first group in a file name is the class, as ([a-z]+)_")
+    add("--level", help="text: char, word or bpe; words where blanks part few enough of them if not given")
+    add("--window", type=whole, help="text: read it as one long text, in windows of so many tokens")
+    add("--symbols", type=whole, help="text: at most so many, the most frequent")
     add("--unconditional", action="store_true", help="leave labels aside")
     add("--balance", type=float, help="class-balanced sampling: 0 as they come, 1 classes equally likely")
+    add("--balance-side", help="whose classes: both, discriminator (its real pictures), generator (its labels)")
+    add("--class-weights", type=float, help="instead: loss weights by effective number, beta as 0.999; 0 for none")
     add("--skip-broken", action="store_true", help="leave damaged pictures out instead of stopping")
     add("--batch-size", type=whole, help="over all processes; the recipe's own if not given")
     add("--accumulate", type=whole, help="parts per batch, to save memory")
@@ -82,6 +88,7 @@ def train(words: list[str]) -> int:
     out = given["out"]
     print(f"Trained {model.about['recipe']}; everything is in {out}. Open {Path(out) / 'report.html'}")
     if model.recipe.sample is not None:
-        print(f"  gantlet sample {out} --num 64 --out {'samples' if model.sample_rate else 'samples.png'}")
+        kind = "samples.txt" if model.vocabulary else "samples" if model.sample_rate else "samples.png"
+        print(f"  gantlet sample {out} --num 64 --out {kind}")
         print(f"  gantlet evaluate {out} --data {given['data']}")
     return 0

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gantlet.data import (
     Excerpts,
     ImageData,
+    Lines,
     Mixtures,
     Opening,
     Order,
@@ -20,21 +22,30 @@ from gantlet.data import (
     balanced_weights,
     open_excerpts,
     open_images,
+    open_lines,
     open_mixtures,
     open_sounds,
     open_translation,
 )
+from gantlet.data.order import effective_number_weights
 from gantlet.data.recordings import holds_sounds
-from gantlet.errors import UserError
+from gantlet.data.texts import holds_text
+from gantlet.draws import key
+from gantlet.errors import UserError, suggest
 from gantlet.recipes import catalogue
 from gantlet.remedies.holdout import split
 
-Data = ImageData | Translation | Sounds | Excerpts | Mixtures
+Data = ImageData | Translation | Sounds | Excerpts | Mixtures | Lines
 Rows = Callable[[int, int], Mapping[str, Tensor]]
 
 OF_IMAGES = ("labels", "unconditional")  # options that mean something only for one kind of pictures with labels
 OF_TWO = ("target", "side_by_side")  # and those for two kinds of pictures
 OF_SOUND = ("sample_rate", "duration", "noise", "label_pattern")  # and those for sounds
+OF_TEXT = ("level", "window", "symbols")  # and those for text
+TEXT = ("lines", "passages")  # kinds of data of recipes that read
+FOR_TEXT = (  # remedies that need no pictures
+    "holdout", "label_smoothing", "lecam", "top_k", "historical_averaging", "gradient_clipping", "sgd",
+)  # fmt: skip
 SOUND = {  # kind of data of a recipe that hears -> the options it knows
     "sounds": ("sample_rate", "duration", "labels", "label_pattern", "unconditional"),
     "excerpts": ("sample_rate", "duration", "group"),
@@ -43,10 +54,10 @@ SOUND = {  # kind of data of a recipe that hears -> the options it knows
 
 
 def kind_of(recipe: str | None, source: str | Path) -> str:
-    """Return what a recipe is fed; without a recipe "sounds" or "images", whichever the source holds."""
+    """Return what a recipe is fed; without a recipe "lines", "sounds" or "images", whichever the source holds."""
     if recipe is not None:
         return catalogue.data_kind(recipe)
-    return "sounds" if holds_sounds(source) else "images"
+    return "lines" if holds_text(source) else "sounds" if holds_sounds(source) else "images"
 
 
 def open_data(
@@ -63,6 +74,11 @@ def open_data(
 
     Raises UserError for options that mean nothing for this kind, and whatever is wrong with the data.
     """
+    if kind in TEXT:
+        return open_text(kind, source, resolution, options, given)
+    for name in OF_TEXT:
+        if given[name] is not None:
+            raise UserError(f"--{name} is for recipes of text; leave it out.")
     if kind in SOUND:
         return open_sound_data(kind, source, resolution, options, given)
     own = [] if recipe is None else [parameter.name for parameter in catalogue.parameters(catalogue.find(recipe))]
@@ -109,6 +125,34 @@ def open_sound_data(
     return open_excerpts(source, **how) if kind == "excerpts" else open_mixtures(source, **how)
 
 
+def open_text(
+    kind: str,
+    source: str | Path,
+    resolution: int | tuple[int, int] | None,
+    options: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> Lines:
+    """Open "lines" or "passages"; raises UserError as `open_data` does."""
+    for name, value in {**given, "resolution": resolution}.items():
+        if value and name not in (*OF_TEXT, "unconditional", "skip_broken"):
+            raise UserError(f"--{name.replace('_', '-')} means nothing for a recipe that is fed {kind}; leave it out.")
+    try:
+        length = None if "length" not in options else int(options["length"])
+    except ValueError as error:
+        raise UserError(f"--length is a whole number of tokens, not '{options['length']}'.") from error
+    how = {name: given[name] for name in (*OF_TEXT, "unconditional")}
+    if how["window"] is not None and length is not None:
+        raise UserError("--window is the length of windows of one long text; leave --length out.")
+    return open_lines(source, length=length, windows=True if kind == "passages" else None, **how)
+
+
+def refuse_remedies(data: Data, names: Iterable[str]) -> None:
+    """Raise UserError for remedies that look at pictures, where there are none but tokens."""
+    odd = [name for name in names if name not in FOR_TEXT] if isinstance(data, Lines) else []
+    if odd:
+        raise UserError(f"Remedy '{odd[0]}' works on pictures; for text there are {', '.join(FOR_TEXT)}.")
+
+
 def as_the_recipe_says(data: Data, arguments: Mapping[str, Any]) -> Data:
     """Return the data with excerpts as long as the recipe's arguments say.
 
@@ -121,14 +165,60 @@ def as_the_recipe_says(data: Data, arguments: Mapping[str, Any]) -> Data:
             if arguments.get(name, there) != there:
                 rule = "give --duration in seconds instead" if name == "length" else f"give --{name.replace('_', '-')}"
                 raise UserError(f"The recipe is told {name} {arguments[name]} and the sounds have {there}; {rule}.")
+    if isinstance(data, Lines):
+        for name, there in data.facts().items():
+            if name != "num_classes" and arguments.get(name, there) != there:
+                hint = "give --symbols" if name == "vocab_size" else "leave it out"
+                raise UserError(f"The recipe is told {name} {arguments[name]} and the text has {there}; {hint}.")
     return data
 
 
-def feed(data: Data, seed: int, balance: float, holdout: Mapping[str, Any] | None) -> Rows:
+SIDES = ("both", "discriminator", "generator")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    """What is done about classes of unequal size: drawing rare ones more often, or weighting the loss; never both."""
+
+    alpha: float = 0.0  # of class-balanced sampling: 0 as they come, 1 every class as often
+    side: str = "both"  # whose classes are balanced: those of D's real pictures, those G is asked for, or both
+    class_weights: float = 0.0  # beta of the loss weights by effective number; 0 for none
+
+    def __bool__(self) -> bool:
+        return bool(self.alpha or self.class_weights)
+
+    def check(self, heeds: Sequence[str], recipe: str) -> None:
+        """Raise UserError for what contradicts itself or is not heeded by the recipe's losses."""
+        if self.side not in SIDES:
+            raise UserError(f"--balance-side is {', '.join(SIDES)}, not '{self.side}'.{suggest(self.side, SIDES)}")
+        if self.alpha and self.class_weights:
+            raise UserError("--balance and --class-weights do the same twice; give one of them.")
+        if not 0 <= self.class_weights < 1:
+            raise UserError(f"--class-weights is a beta from 0 up to, and not including, 1, not {self.class_weights}.")
+        sided = bool(self.alpha) and self.side != "both"
+        for name, asked, rows in (
+            ("--class-weights", bool(self.class_weights), "weight"), ("--balance-side", sided, "fake_label"),
+        ):  # fmt: skip
+            if asked and rows not in heeds:
+                raise UserError(f"The losses of recipe '{recipe}' do not heed {name}; use --balance alone.")
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a record keeps; only what was asked for, so that older records read the same."""
+        side = {"balance_side": self.side} if self.alpha and self.side != "both" else {}
+        weights = {"class_weights": self.class_weights} if self.class_weights else {}
+        return {"balance": self.alpha, **side, **weights}
+
+
+def feed(data: Data, seed: int, balance: Balance, holdout: Mapping[str, Any] | None) -> Rows:
     """Return the rows of training by position. Raises UserError for options the data cannot follow."""
-    if isinstance(data, ImageData | Sounds):
+    if isinstance(data, Lines) and data.stream is not None:
+        if balance or holdout:
+            raise UserError("One long text has no classes to balance and no rows to hold out; leave that out.")
+        return data.windows(seed).rows
+    if isinstance(data, ImageData | Sounds | Lines):
         if balance and data.labels is None:
-            raise UserError("--balance needs labels and the data has none; leave it out.")
+            name = "--balance" if balance.alpha else "--class-weights"
+            raise UserError(f"{name} needs labels and the data has none; leave it out.")
         return Feed(data, seed, balance, holdout).rows
     if balance or holdout:
         name = "--balance" if balance else "--remedy holdout (or one that brings it)"
@@ -136,9 +226,9 @@ def feed(data: Data, seed: int, balance: float, holdout: Mapping[str, Any] | Non
     return data.feed(seed)
 
 
-def describe_data(data: Data, kind: str, source: str, balance: float) -> dict[str, Any]:
+def describe_data(data: Data, kind: str, source: str, balance: Balance) -> dict[str, Any]:
     """Return what a record keeps of the data."""
-    about = {"name": data.name, "source": source, "split": data.split, "facts": data.facts(), "balance": balance}
+    about = {"name": data.name, "source": source, "split": data.split, "facts": data.facts()} | balance.describe()
     return {**about, **data.describe()} if kind == "images" else {**about, "kind": kind, **data.describe()}
 
 
@@ -146,19 +236,30 @@ class Feed:
     """Batches by position; with `holdout`, the arguments of that remedy, a part of the data is never trained on."""
 
     def __init__(
-        self, images: ImageData | Sounds, seed: int, balance: float, holdout: Mapping[str, Any] | None
+        self, images: ImageData | Sounds | Lines, seed: int, balance: Balance, holdout: Mapping[str, Any] | None
     ) -> None:
         share, most = (0.0, 0) if holdout is None else (float(holdout["share"]), int(holdout["most"]))
         kept, held = (part.numpy() for part in split(len(images), share, most))
         self._images, self._kept, self._held = images, kept, held
         labels = None if images.labels is None else images.labels[kept]
-        weights = balanced_weights(labels, balance) if balance and labels is not None else None
-        self._order = Order(len(kept), seed, weights)
+        drawn = balanced_weights(labels, balance.alpha) if balance.alpha and labels is not None else None
+        self._order = Order(len(kept), seed, None if balance.side == "generator" else drawn)
+        self._asked: Order | None = None  # whose labels G is asked for, where they are not those of D's pictures
+        if drawn is not None and balance.side != "both":
+            self._asked = Order(len(kept), key(seed, "asked"), drawn if balance.side == "generator" else None)
+        self._weights: Tensor | None = None
+        if balance.class_weights and labels is not None:
+            self._weights = torch.from_numpy(effective_number_weights(labels, balance.class_weights)).float()
         self._held_order = Order(max(len(held), 1), seed)
 
     def rows(self, start: int, count: int) -> dict[str, Tensor]:
         """Return `count` rows from a position on: "image", "label", and "holdout_image", "holdout_label" if any."""
-        batch = self._images.batch(self._kept[self._order.indices(start, count)])
+        chosen = self._order.indices(start, count)
+        batch = self._images.batch(self._kept[chosen])
+        if self._weights is not None:
+            batch["weight"] = self._weights[torch.from_numpy(chosen)]
+        if self._asked is not None and self._images.labels is not None:
+            batch["fake_label"] = torch.from_numpy(self._images.labels[self._kept[self._asked.indices(start, count)]])
         if len(self._held):
             held = self._images.batch(self._held[self._held_order.indices(start, count)])
             batch.update({f"holdout_{name}": rows for name, rows in held.items()})

@@ -18,9 +18,11 @@ from gantlet.data import ImageData, NoSuchSplit, Order, open_images
 from gantlet.data.cache import cache_folder
 from gantlet.data.recordings import holds_sounds
 from gantlet.data.sounds import Sounds, open_sounds
+from gantlet.data.texts import holds_text
 from gantlet.engine import loop
 from gantlet.engine.run import Run
 from gantlet.errors import UserError, suggest
+from gantlet.judging_text import evaluate_text, refuse_for_text
 from gantlet.metrics import (
     Features,
     Judgement,
@@ -34,6 +36,7 @@ from gantlet.metrics import (
 )
 from gantlet.metrics.features import from_8_bits, to_8_bits
 from gantlet.metrics.sound_pictures import RULE, SIDE, as_pictures, vary_pictures
+from gantlet.metrics.text_judgement import TextJudgement
 from gantlet.model import Model, load
 from gantlet.recipes import catalogue
 
@@ -209,8 +212,8 @@ def evaluate(
     recipe: str | None = None,
     note: Note = silent,
     **options: Any,
-) -> Judgement:
-    """Judge a run, a model, or a file or folder of samples (pictures or sounds) against real data.
+) -> Judgement | TextJudgement:
+    """Judge a run, a model, or a file or folder of samples (pictures, sounds or text) against real data.
 
     A model gives `num` samples of `seed`. The reference is the data's test split; where it has none, one half of the
     data, and the floor is the other half. Labelled data is judged by a classifier of its own, trained once.
@@ -218,6 +221,9 @@ def evaluate(
     Raises UserError for mistakes in paths, sizes or names.
     """
     model = _model(what, checkpoint, recipe)
+    if holds_text(data) if model is None else model.vocabulary is not None:
+        refuse_for_text(extractor_name, inception, labels, label_pattern)
+        return evaluate_text(what, model, data, num, seed, options)
     if holds_sounds(data) if model is None else "sample_rate" in model.about["data"]["facts"]:
         made = _Made(what, model, num, seed, options)
         real = {"labels": labels, "label_pattern": label_pattern}
@@ -361,7 +367,7 @@ def judge_training(
     return _with_sound_numbers(judgement, numbers, data, theirs)
 
 
-def record_evaluation(what: str | Path, judgement: Judgement) -> None:
+def record_evaluation(what: str | Path, judgement: Judgement | TextJudgement) -> None:
     """Add a judgement to a run's evaluations.jsonl and write its report again; other things are left alone."""
     folder = Path(what)
     if not (folder / "run.json").is_file():

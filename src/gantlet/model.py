@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from gantlet import record as records
 from gantlet.data import Intensity
+from gantlet.data.vocabulary import Vocabulary
 from gantlet.draws import SampleDraws
 from gantlet.engine import nets as networks
 from gantlet.engine.checkpoint import Checkpoints
@@ -37,7 +39,8 @@ class Model:
 
     def __init__(self, recipe: Recipe, nets: networks.Networks, about: Mapping[str, Any], device: torch.device) -> None:
         self.recipe, self.nets, self.about, self.device = recipe, nets, dict(about), device
-        self.intensity = Intensity.from_json(about["data"]["intensity"])
+        stored = about["data"].get("intensity")  # text has none
+        self.intensity = Intensity(-1.0, 1.0, "float32") if stored is None else Intensity.from_json(stored)
         self.classes: tuple[str, ...] = tuple(about["data"]["classes"])
         for module in nets.modules.values():
             module.eval().requires_grad_(False)
@@ -47,6 +50,12 @@ class Model:
         """Samples per second of the sounds the model was trained on; None for a model of pictures."""
         rate = self.about["data"]["facts"].get("sample_rate")
         return None if rate is None else int(rate)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """The symbols of the text the model was trained on; None for a model of pictures or sounds."""
+        stored = self.about["data"].get("vocabulary")
+        return None if stored is None else Vocabulary.from_json(stored)
 
     @property
     def conditional(self) -> bool:
@@ -60,7 +69,7 @@ class Model:
     ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
         """Yield samples `first` to `first + num` in batches: (pictures [n, C, H, W] in [-1, 1], labels [n] or None).
 
-        A model of sounds yields them as [n, C, T].
+        A model of sounds yields them as [n, C, T], one of text tokens [n, T] int64.
 
         Sample i depends on (seed, i) alone. Without `label` a conditional model draws labels as often as its data has.
 
@@ -70,6 +79,10 @@ class Model:
             raise UserError(f"Recipe '{self.about['recipe']}' is not generative: it has nothing to sample.")
         if num < 1 or batch_size < 1:
             raise UserError(f"The number of samples and the batch size must be positive, not {min(num, batch_size)}.")
+        if self.vocabulary is not None:
+            from gantlet.applying.sentences import checked
+
+            options = checked(self, options)
         known = set(inspect.signature(self.recipe.sample).parameters) - {"nets", "draws", "label"}
         for option in options:
             if option not in known:
@@ -82,14 +95,35 @@ class Model:
             y = self._labels(draws, label, numbers, first)
             keywords = dict(options) if y is None else {"label": y, **options}
             pictures = self.recipe.sample(self.nets, draws, **keywords)
-            yield pictures.float(), y
+            yield pictures if self.vocabulary is not None else pictures.float(), y
 
     def sample(self, num: int = 1, **options: Any) -> Tensor:
-        """Return `num` samples [num, C, H, W], or [num, C, T] of sound, float32 in [-1, 1].
+        """Return `num` samples [num, C, H, W], or [num, C, T] of sound, float32 in [-1, 1]; of text tokens [num, T].
 
         See `batches` for seed, label, first, batch_size.
         """
         return torch.cat([pictures for pictures, _ in self.batches(num, **options)])
+
+    def lines(self, num: int = 1, **options: Any) -> list[str]:
+        """Return `num` samples of a model of text as strings; `temperature` and `prefix` as the recipe has them.
+
+        See `batches` for seed, label, first, batch_size. Raises UserError if it is no model of text.
+        """
+        from gantlet.applying.sentences import sampled
+
+        return sampled(self, num, **options)
+
+    def rewrite(self, lines: Sequence[str], *, to: int | str, **options: Any) -> list[str]:
+        """Return sentences in the style of the class `to`. Raises UserError if the recipe rewrites no text."""
+        from gantlet.applying.sentences import rewritten
+
+        return rewritten(self, lines, to, **options)
+
+    def score(self, lines: Sequence[str]) -> Tensor:
+        """Return the log-likelihood [N] of sentences in nats. Raises UserError if the recipe has no likelihood."""
+        from gantlet.applying.sentences import scored
+
+        return scored(self, lines)
 
     def _labels(
         self, draws: SampleDraws, label: int | str | Sequence[int] | None, numbers: range, first: int
@@ -136,6 +170,10 @@ class Model:
         """
         if self.recipe.sample is None:
             raise UserError(f"Recipe '{self.about['recipe']}' is not generative: it has nothing to interpolate.")
+        if self.vocabulary is not None:
+            raise UserError(
+                "Between two sentences there is no third: text is sampled, with --temperature and --prefix."
+            )
         if rows < 1 or steps < 2:
             raise UserError(f"An interpolation needs at least 1 row and 2 steps, not {rows} and {steps}.")
         pictures = []
@@ -168,6 +206,8 @@ class Model:
     def fitting(self, pictures: Tensor) -> Tensor:
         """Return pictures on the model's device. Raises UserError unless they are [N, C, H, W] of the model's size."""
         facts = self.about["data"]["facts"]
+        if "resolution" not in facts:
+            raise UserError(f"Recipe '{self.about['recipe']}' was not trained on pictures.")
         size = facts["resolution"]
         height, width = (size, size) if isinstance(size, int) else size
         if pictures.ndim != 4 or not len(pictures) or list(pictures.shape[1:]) != [facts["channels"], height, width]:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gantlet.data import ImageData, Sounds
+from gantlet.data import ImageData, Lines, Sounds
 from gantlet.engine import parallel
 from gantlet.engine.loop import Training, save
 from gantlet.engine.nets import evaluating
 from gantlet.media.image import grid, to_displayable, write_image
 from gantlet.metrics import Features, Judgement
+from gantlet.metrics.text_judgement import TextJudgement
 from gantlet.model import Model
 from gantlet.recipe import Recipe
 from gantlet.record import Record
@@ -103,7 +104,7 @@ def live_model(training: Training, record: Record) -> Model:
     )
 
 
-def evaluation_record(judgement: Judgement) -> dict[str, Any]:
+def evaluation_record(judgement: Judgement | TextJudgement) -> dict[str, Any]:
     """Return a judgement as a line of evaluations.jsonl: its numbers, the floor's, the protocol."""
     stored = judgement.to_json()
     return {**stored, "numbers": {**stored["values"], "fid_over_floor": stored["fid_over_floor"]}}
@@ -149,11 +150,14 @@ class Evaluations:
     Every process has this hook, because all take part in saving; the one with an observer judges.
     """
 
-    def __init__(self, record: Record, data: ImageData | Sounds, seconds: float, observer: Observer | None) -> None:
+    def __init__(
+        self, record: Record, data: ImageData | Sounds | Lines, seconds: float, observer: Observer | None
+    ) -> None:
         self._record, self._data, self._seconds, self._observer = record, data, seconds, observer
         self._last, self._cost = time.monotonic(), 0.0
         self._features: Features | None = None
-        self._previous: Judgement | None = None
+        self._previous: Judgement | TextJudgement | None = None
+        self._reader: Any = None  # of text
 
     def after_step(self, training: Training) -> None:
         late = time.monotonic() - self._last >= max(self._seconds, self._cost / SHARE)
@@ -168,19 +172,14 @@ class Evaluations:
 
     def conclude(self, training: Training) -> None:
         """Judge the finished run if an earlier moment of it was judged: the best must not win for want of a rival."""
-        if self._observer is not None and training.checkpoints.best() is not None:
+        judged = training.checkpoints.best() is not None or self._reader is not None
+        if self._observer is not None and judged:
             self.judge(training, self._observer)
 
     def judge(self, training: Training, observer: Observer) -> None:
         """Compute and log the numbers of this moment; the clock of the training budget stands still meanwhile."""
-        from gantlet import judging
-
-        if self._features is None:
-            self._features = judging.extractor("auto", self._data, note=observer.status.note)
         began = time.perf_counter()
-        with evaluating(training.state.nets.averaged):
-            model = live_model(training, self._record)
-            judgement = judging.judge_training(model, self._data, self._features, EVALUATED, self._previous)
+        judgement = self.judgement(training, observer)
         self._previous = judgement
         now = training.counters
         clock = {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
@@ -192,6 +191,23 @@ class Evaluations:
         if "fid" in judgement.values:
             training.checkpoints.mark_best(now.step, "fid", judgement.values["fid"])
         self._cost = time.perf_counter() - began
+
+    def judgement(self, training: Training, observer: Observer) -> Judgement | TextJudgement:
+        """Return the numbers of this moment. No checkpoint of text is marked best: see the quality-diversity curve."""
+        from gantlet import judging, judging_text
+
+        data = self._data
+        if not isinstance(data, Lines) and self._features is None:
+            self._features = judging.extractor("auto", data, note=observer.status.note)
+        with evaluating(training.state.nets.averaged):
+            model = live_model(training, self._record)
+            if isinstance(data, Lines):
+                before = self._previous if isinstance(self._previous, TextJudgement) else None
+                found, self._reader = judging_text.judge_training_text(model, data, EVALUATED, self._reader, before)
+                return found
+            assert self._features is not None
+            known = self._previous if isinstance(self._previous, Judgement) else None
+            return judging.judge_training(model, data, self._features, EVALUATED, known)
 
     def note(self, event: str, message: str) -> None:
         """Nothing to tell."""

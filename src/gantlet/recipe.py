@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-Batch = Mapping[str, Tensor]  # "image" [N, C, H, W] or "audio" [N, C, T] in [-1, 1], "label" [N] int64, ...
+Batch = Mapping[str, Tensor]  # "image" [N, C, H, W] or "audio" [N, C, T] in [-1, 1], "tokens" [N, T] int64, "label" ...
 Losses = Mapping[str, Tensor]  # named scalars: their sum is minimised, each is logged under "<player>/<name>"
 
 
@@ -103,6 +103,8 @@ class Recipe:
     tiling: Tiling | None = None  # of apply where it gives pictures; None if it must see the whole input at once
     hearing: Hearing | None = None  # of apply where it takes sounds and gives them
     encode: Callable[[Nets, Tensor], Tensor] | None = None  # encode(nets, pictures): the z from which G draws them
+    score: Callable[[Nets, Tensor], Tensor] | None = None  # score(nets, tokens [N, T]): log-likelihood [N] in nats
     helpers: Mapping[str, nn.Module] = field(default_factory=dict)  # frozen networks, or modules with state in buffers
+    heeds: tuple[str, ...] = ()  # keys a batch may have that its losses heed: "weight" [N], "fake_label" [N] for G
     signs: tuple[Callable[[Mapping[str, float]], str | None], ...] = ()  # statistics -> trouble in plain words
     treatments: Mapping[str, tuple[Treatment, ...]] = field(default_factory=dict)  # by sign, one after the other

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gantlet import record as records
-from gantlet.data import Excerpts, ImageData, Mixtures, Sounds, Translation
+from gantlet.data import Excerpts, ImageData, Lines, Mixtures, Sounds, Translation
 from gantlet.draws import key
 from gantlet.engine import loop, parallel
 from gantlet.engine.health import Watch
@@ -22,11 +22,12 @@ from gantlet.engine.precision import choose_device, choose_precision, describe
 from gantlet.engine.run import Run
 from gantlet.engine.storage import alone_in, replace_file
 from gantlet.errors import UserError
-from gantlet.feeding import Data, as_the_recipe_says, describe_data, feed, kind_of, open_data
+from gantlet.feeding import Balance, Data, as_the_recipe_says, describe_data, feed, kind_of, open_data, refuse_remedies
 from gantlet.listening import SoundPreviews, SoundSamples, write_sound_reals
 from gantlet.model import Model, load, newest_weights
 from gantlet.observing import Evaluations, Observer, SampleGrids, write_reals
 from gantlet.previewing import Previews, write_pairs
+from gantlet.reading import TextSamples, write_text_reals
 from gantlet.recipe import Recipe
 from gantlet.recipes import catalogue
 from gantlet.recipes.choose import choose
@@ -40,48 +41,42 @@ def train(
     *,
     data: str | Path,
     out: str | Path,
-    seconds: float | None = None,
-    samples: int | None = None,
-    steps: int | None = None,
+    seconds: float | None = None, samples: int | None = None, steps: int | None = None,
     seed: int = 0,
     quick: bool | None = None,
     resolution: int | tuple[int, int] | None = None,
     labels: str | Path | None = None,
-    target: str | Path | None = None,
-    side_by_side: str | None = None,
-    flips: str | None = None,
+    target: str | Path | None = None, side_by_side: str | None = None, flips: str | None = None,
     group: str | None = None,
-    sample_rate: int | None = None,
-    duration: float | None = None,
+    sample_rate: int | None = None, duration: float | None = None,
     noise: str | Path | None = None,
     label_pattern: str | None = None,
+    level: str | None = None, window: int | None = None, symbols: int | None = None,
     unconditional: bool = False,
-    balance: float = 0.0,
+    balance: float = 0.0, balance_side: str = "both", class_weights: float = 0.0,
     skip_broken: bool = False,
-    batch_size: int | None = None,
-    accumulate: int = 1,
-    device: str = "auto",
-    precision: str = "auto",
+    batch_size: int | None = None, accumulate: int = 1,
+    device: str = "auto", precision: str = "auto",
     init_from: str | Path | None = None,
     remedies: Asked = (),
-    save_every: float = 60.0,
-    sample_every: float = 30.0,
-    evaluate_every: float = 60.0,
-    tensorboard: bool = False,
-    wandb: bool = False,
-    quiet: bool = False,
+    save_every: float = 60.0, sample_every: float = 30.0, evaluate_every: float = 60.0,
+    tensorboard: bool = False, wandb: bool = False, quiet: bool = False,
     **options: Any,
-) -> Model:
+) -> Model:  # fmt: skip
     """Train a recipe on data and return the model; the same call, made again, resumes the run in `out`.
 
     `recipe` is a name of `gantlet.recipes.NAMES` or "module:function"; None lets the data and the hardware choose.
     Budgets (`seconds` of training, `samples` of data, `steps`) end the run, whichever comes first. `balance` is alpha
-    of class-balanced sampling: 0 takes classes as they come, 1 makes them equally likely. `options` are the recipe's.
+    of class-balanced sampling: 0 takes classes as they come, 1 makes them equally likely; `balance_side` is
+    discriminator (its real pictures), generator (its labels) or both. `class_weights` is beta of loss weights by
+    effective number, instead of `balance`: 0 for none, else about .999. `options` are the recipe's.
     `target` names the other kind of pictures of a translation, `side_by_side` ("left", "right") the half that is the
     source where every picture holds both, `flips` is none, mirror or all; names with the same first group of the
     pattern `group` are held out together. `sample_rate` (Hz) and `duration` (s) are those of sounds, `noise` is mixed
-    with clean ones, the first group of `label_pattern` in a file name is the class. `remedies` are names of
-    `gantlet.remedies.NAMES`, ["ada", "lecam:weight=0.1"] or {"lecam": {"weight": 0.1}}.
+    with clean ones, the first group of `label_pattern` in a file name is the class. Text has
+    a `level` (char, word, bpe) with at most so many `symbols`, and is lines, or one long text in windows of `window`
+    tokens. `remedies` are names of `gantlet.remedies.NAMES`, ["ada", "lecam:weight=0.1"] or
+    {"lecam": {"weight": 0.1}}.
 
     Raises UserError for mistakes in the arguments or the data, RunFailed if the run diverges or cannot be saved.
     """
@@ -91,10 +86,12 @@ def train(
     )  # fmt: skip
     check_budget(budget)
     given = dict(labels=labels, target=target, side_by_side=side_by_side, flips=flips, group=group, noise=noise,
-                 sample_rate=sample_rate, duration=duration, label_pattern=label_pattern)  # fmt: skip
+                 sample_rate=sample_rate, duration=duration, label_pattern=label_pattern, level=level, window=window,
+                 symbols=symbols)  # fmt: skip
     given |= dict(unconditional=unconditional, skip_broken=skip_broken)
     opened = open_data(kind := kind_of(recipe, data), data, resolution, options, recipe, **given)
-    session = Session(recipe, quick, opened, kind, str(data), balance, budget, init_from, options, remedies)
+    balancing = Balance(alpha=balance, side=balance_side, class_weights=class_weights)
+    session = Session(recipe, quick, opened, kind, str(data), balancing, budget, init_from, options, remedies)
     return session.run(sample_every, evaluate_every, tensorboard, wandb, quiet)
 
 
@@ -118,7 +115,7 @@ class Session:
         data: Data,
         kind: str,
         source: str,
-        balance: float,
+        balance: Balance,
         run: Run,
         init_from: str | Path | None,
         options: Mapping[str, Any],
@@ -144,11 +141,13 @@ class Session:
         self.data = data = as_the_recipe_says(data, arguments)
         asked = remedial.read(remedies)
         chosen = remedial.resolve(asked, len(data), records.remedies(old))
+        refuse_remedies(data, chosen)
         torch.manual_seed(seed_of_weights(run.seed))
         self.recipe = remedial.apply(catalogue.build(recipe, arguments), chosen)
         parallel.rows(run.batch_size or self.recipe.batch_size, run.accumulate)
         if init_from is not None and old is None:
             initialise(self.recipe, Path(init_from))
+        balance.check(self.recipe.heeds, recipe)
         self.feed = feed(data, run.seed, balance, chosen.get("holdout"))
         self.record = records.Record(
             recipe=recipe,
@@ -185,7 +184,9 @@ class Session:
         hooks: list[loop.Hook] = [SaveByClock(self.options.save_every)]
         if observer is not None:
             hooks += self.shown(training, resuming, sample_every, observer)
-        if isinstance(self.data, ImageData | Sounds) and self.recipe.sample is not None and evaluate_every > 0:
+        judged = isinstance(self.data, ImageData | Sounds) or (isinstance(self.data, Lines) and len(self.data) >= 64)
+        if judged and self.recipe.sample is not None and evaluate_every > 0:
+            assert isinstance(self.data, ImageData | Sounds | Lines)
             hooks.append(Evaluations(self.record, self.data, evaluate_every, observer))
         before = training.counters.step
         generator_state = torch.get_rng_state()
@@ -194,7 +195,9 @@ class Session:
                 loop.train(training, self.feed, hooks)
             if training.counters.step > before:
                 for hook in hooks:
-                    if isinstance(hook, SampleGrids | Evaluations | Previews | SoundSamples | SoundPreviews):
+                    if isinstance(
+                        hook, SampleGrids | Evaluations | Previews | SoundSamples | SoundPreviews | TextSamples
+                    ):
                         hook.conclude(training)
         finally:
             torch.set_rng_state(generator_state)
@@ -227,6 +230,9 @@ class Session:
         if isinstance(data, Translation):
             write_pairs(out, data, self.options.seed)
             hooks.append(Previews(out, data, sample_every, observer))
+        elif isinstance(data, Lines):
+            write_text_reals(out, data)
+            hooks.append(TextSamples(out, self.record, data, sample_every, observer))
         elif isinstance(data, Sounds | Excerpts | Mixtures):
             write_sound_reals(out, data, self.options.seed)
             if isinstance(data, Sounds):

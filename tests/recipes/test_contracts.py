@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from tiny_runs import (
     larger,
     named_parameters,
     of_sound,
+    of_text,
     prepare,
     recipe_name,
     rows_of,
@@ -56,7 +58,12 @@ def test_1_builds_from_arguments_that_survive_json(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_2_every_loss_term_is_finite(case: str, precision: str, tmp_path: Path) -> None:
     training = prepare(case, tmp_path, run={"precision": precision})
-    loop.iterate(training, rows_of(case), Guard(training.device))
+    while not all(
+        phase.start < training.counters.samples
+        for phase in training.recipe.phases
+        if phase.start or not training.counters.step
+    ):
+        loop.iterate(training, rows_of(case), Guard(training.device))  # until every stage has begun
     statistics = training.collector.read()
     for player in training.recipe.players:
         terms = [name for name in statistics if name.startswith(f"{player}/")]
@@ -153,15 +160,22 @@ def test_6_a_resumed_run_is_the_run_bit_for_bit(case: str, sizes: str, tmp_path:
     assert resumed.counters.position == whole.counters.position
 
 
-def sampled(recipe: Recipe, seed: int, numbers: list[int], labelled: bool) -> Tensor:
-    """Return samples by number, from networks in evaluation mode."""
-    label = torch.tensor([number % CLASSES for number in numbers])
+def sampled(
+    recipe: Recipe, seed: int, numbers: list[int], labelled: bool, given: dict[str, Any] | None = None
+) -> Tensor:
+    """Return samples by number, from networks in evaluation mode; `given` are the arguments of a recipe of text."""
+    classes = CLASSES if given is None else int(given.get("num_classes") or 1)
+    label = torch.tensor([number % classes for number in numbers])
     networks = nets.build(recipe, torch.device("cpu"))
     with torch.inference_mode(), nets.evaluating(networks.averaged):
         draws = SampleDraws(seed, numbers)
         if recipe.sample is not None:
             return recipe.sample(networks.averaged, draws, **({"label": label} if labelled else {}))
         assert recipe.apply is not None
+        if given is not None:
+            symbols = (draws.uniform("symbols", given["length"]) * (given["vocab_size"] - 4)).long() + 4
+            symbols[:, -2], symbols[:, -1] = 1, 0
+            return recipe.apply(networks.averaged, symbols, to=1)
         if recipe.hearing is not None:
             waves = draws.uniform("wave", 1, applied_length(recipe)) * 2 - 1
             return recipe.apply(networks.averaged, (recipe.hearing.features or Tensor.clone)(waves))
@@ -174,7 +188,40 @@ def applied_length(recipe: Recipe) -> int:
     return -(-2048 // recipe.hearing.multiple) * recipe.hearing.multiple
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if of_text(case)])
+def test_7_sentences(case: str) -> None:
+    """Samples are token ids; what follows END is PAD, BEGIN and a PAD before END never come."""
+    given, recipe = arguments(case), build(case)
+    labelled = bool(given.get("num_classes"))
+    whole = sampled(recipe, 5, list(range(16)), labelled, given)
+    assert whole.dtype == torch.int64
+    assert whole.shape == (16, given["length"])
+    assert torch.equal(whole, sampled(recipe, 5, list(range(16)), labelled, given))
+    assert not torch.equal(whole, sampled(recipe, 6, list(range(16)), labelled, given))
+    assert torch.equal(sampled(recipe, 5, [4], labelled, given), whole[4:5])
+    assert torch.equal(sampled(recipe, 5, [3, 1], labelled, given), whole[[3, 1]])
+    assert int(whole.min()) >= 0
+    assert int(whole.max()) < given["vocab_size"]
+    assert not bool((whole == 2).any())
+    ended = ((whole == 1).cumsum(1) - (whole == 1).long()) > 0  # after an END
+    assert bool((whole[ended] == 0).all())
+    assert not bool((whole[~ended] == 0).any())
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if of_text(case) and build(case).score])
+def test_7_the_score_of_a_row_is_its_own_and_no_probability_is_above_one(case: str) -> None:
+    recipe, tokens = build(case), rows_of(case)(0, 6)["tokens"]
+    assert recipe.score is not None
+    networks = nets.build(recipe, torch.device("cpu"))
+    with torch.inference_mode(), nets.evaluating(networks.averaged):
+        scores = recipe.score(networks.averaged, tokens)
+        alone = torch.cat([recipe.score(networks.averaged, row[None]) for row in tokens])
+    assert scores.shape == (6,)
+    assert bool((scores < 0).all())
+    torch.testing.assert_close(scores, alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not of_text(case)])
 def test_7_samples(case: str) -> None:
     given, recipe = arguments(case), build(case)
     labelled = bool(given.get("num_classes"))
@@ -194,7 +241,9 @@ def test_7_samples(case: str) -> None:
         assert float(whole.abs().max()) <= 1
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if build(case).sample is not None and not of_sound(case)])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if build(case).sample and not of_sound(case) and not of_text(case)]
+)
 def test_7_pictures_that_are_not_square_in_colour(case: str, tmp_path: Path) -> None:
     changes = {"channels": 3, "resolution": [8, 12]}
     training = prepare(case, tmp_path, **changes)
@@ -228,9 +277,9 @@ def test_7_the_label_matters(case: str) -> None:
     networks = nets.build(recipe, torch.device("cpu"))
     with torch.inference_mode(), nets.evaluating(networks.averaged):
         first, second = (
-            recipe.sample(networks.averaged, SampleDraws(0, [0, 1]), label=torch.full((2,), y)) for y in (0, 1)
+            recipe.sample(networks.averaged, SampleDraws(0, range(64)), label=torch.full((64,), y)) for y in (0, 1)
         )
-    assert not torch.allclose(first, second)
+    assert not torch.equal(first, second) if of_text(case) else not torch.allclose(first, second)
 
 
 def test_the_case_without_labels_has_none() -> None:

@@ -24,9 +24,10 @@ from gantlet.recipes import NAMES, catalogue
 CLASSES = 3
 UNCONDITIONAL = "without labels"
 SOUND = ("sounds", "excerpts", "mixtures")
+TEXT = ("lines", "passages")
 CASES = [
     *(
-        name for name in NAMES if catalogue.data_kind(name) in ("images", *SOUND)
+        name for name in NAMES if catalogue.data_kind(name) in ("images", *SOUND, *TEXT)
     ),  # others: test_translation_recipes, test_restoration_recipes
     *(f"{name} {UNCONDITIONAL}" for name in ("sngan", "sngan_cnn", "r1gan", "r3gan")),
 ]  # optional labels: both forms
@@ -38,6 +39,7 @@ BATCH_LOSS = {  # (recipe, phase) whose loss is no mean over samples
     ("mmd_gan", 1): "the discrepancy of two batches",
     ("mmd_gan_2017", 0): "the root of the discrepancy of two batches",
     ("mmd_gan_2017", 1): "idem",
+    ("maligan", 1): "rewards are shares of the batch's (Che 2017)",
 }
 
 
@@ -65,8 +67,20 @@ def of_sound(case: str) -> bool:
     return catalogue.data_kind(recipe_name(case)) in SOUND
 
 
+def of_text(case: str) -> bool:
+    """Tell whether a case is fed tokens."""
+    return catalogue.data_kind(recipe_name(case)) in TEXT
+
+
+def classes_of(case: str) -> int:
+    """Return how many classes the rows of a case are of."""
+    return int(arguments(case).get("num_classes") or (2 if of_text(case) else CLASSES))
+
+
 def larger(case: str) -> dict[str, Any]:
-    """Return changes to what the tiny size is too small for: more stages and channels, or longer sounds."""
+    """Return changes to what the tiny size is too small for: more stages and channels, longer sounds, more words."""
+    if of_text(case):
+        return {"vocab_size": 30, "length": 2 * int(arguments(case)["length"])}
     if not of_sound(case):
         return {"channels": 3, "resolution": [16, 24]}
     return {"length": 2 * int(arguments(case)["length"])}
@@ -85,6 +99,8 @@ def rows_of(case: str, **changes: Any) -> Callable[[int, int], dict[str, Tensor]
     """Return rows(start, count): noisy gradients in [-1, 1], each sample a function of its position alone."""
     if of_sound(case):
         return waves_of(case, **changes)
+    if of_text(case):
+        return tokens_of(case, **changes)
     channels, height, width = size(arguments(case, **changes))
     slope = torch.linspace(-1, 1, height)[:, None] * torch.linspace(-1, 1, width)
 
@@ -121,6 +137,28 @@ def waves_of(case: str, **changes: Any) -> Callable[[int, int], dict[str, Tensor
         if kind == "sounds" and not case.endswith(UNCONDITIONAL):
             batch["label"] = torch.arange(start, start + count) % CLASSES
         return batch
+
+    return rows
+
+
+def tokens_of(case: str, **changes: Any) -> Callable[[int, int], dict[str, Tensor]]:
+    """Return rows(start, count): sentences of 1 to T - 1 symbols, END, PAD, which symbols by class; or full windows."""
+    given = arguments(case, **changes)
+    length, symbols = int(given["length"]), int(given["vocab_size"]) - 4
+    whole, classes = catalogue.data_kind(recipe_name(case)) == "passages", classes_of(case)
+
+    def rows(start: int, count: int) -> dict[str, Tensor]:
+        tokens = []
+        for position in range(start, start + count):
+            generator = torch.Generator().manual_seed(position)
+            drawn = torch.randint(0, symbols - 1, (length,), generator=generator)
+            row = 4 + (drawn + drawn % 2 + position % classes).clamp(max=symbols - 1)
+            if not whole:
+                end = int(torch.randint(1, length, (1,), generator=generator))
+                row[end], row[end + 1 :] = 1, 0
+            tokens.append(row)
+        batch = {"tokens": torch.stack(tokens)}
+        return batch if whole else {**batch, "label": torch.arange(start, start + count) % classes}
 
     return rows
 

@@ -18,7 +18,7 @@ from gantlet.cli import main
 from gantlet.data import Order, open_images
 from gantlet.engine import storage
 from gantlet.errors import UserError
-from gantlet.feeding import Feed
+from gantlet.feeding import Balance, Feed
 from gantlet.recipes.signs import learnt_by_heart
 from gantlet.remedies import NAMES
 from gantlet.remedies import catalogue as remedial
@@ -146,7 +146,7 @@ def test_transfer_into_a_run_with_remedies(tmp_path: Path) -> None:
 
 def test_pictures_held_out_are_never_trained_on() -> None:
     images = open_images("digits")
-    feed = Feed(images, 3, 0.0, {"share": 0.1, "most": 1000})
+    feed = Feed(images, 3, Balance(), {"share": 0.1, "most": 1000})
     batch = feed.rows(0, 2 * len(images))
     trained, held = ({row.tobytes() for row in batch[name].numpy()} for name in ("image", "holdout_image"))
     assert not trained & held
@@ -162,7 +162,7 @@ def test_without_holdout_the_data_come_as_ever(balance: float) -> None:
     assert images.labels is not None
     weights = balanced_weights(images.labels, balance) if balance else None
     expected = images.batch(Order(len(images), 7, weights).indices(50, 100))
-    found = Feed(images, 7, balance, None).rows(50, 100)
+    found = Feed(images, 7, Balance(alpha=balance), None).rows(50, 100)
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert np.isfinite(found["image"].numpy()).all()

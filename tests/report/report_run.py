@@ -77,7 +77,7 @@ FACTS = {
              "fingerprint": "5d1c0f2e9b7a44aa"},
     "options": {"seconds": 600, "batch": 64},
     "seed": 0,
-    "command": ["/home/me/.venv/bin/gantlet", "train", "r3gan", "--data", "digits", "--out", "runs/my digits", "--seconds",
+    "command": ["/home/me/bin/gantlet", "train", "r3gan", "--data", "digits", "--out", "runs/my digits", "--seconds",
                 "600"],
     "versions": {"gantlet": "0.1.0", "torch": "2.13.0+cpu", "python": "3.11.2"},
     "device": "cpu (2 threads, bf16)",

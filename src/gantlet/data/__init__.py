@@ -5,6 +5,7 @@ from gantlet.data.images import ImageData, open_images
 from gantlet.data.inspect import Inspection, inspect
 from gantlet.data.intensity import Intensity
 from gantlet.data.known import NAMES
+from gantlet.data.lines import Lines, open_lines
 from gantlet.data.mixtures import Mixtures, open_mixtures
 from gantlet.data.order import Order, balanced_weights
 from gantlet.data.sides import Opening
@@ -18,6 +19,7 @@ __all__ = [
     "ImageData",
     "Inspection",
     "Intensity",
+    "Lines",
     "Mixtures",
     "NoSuchSplit",
     "Opening",
@@ -28,6 +30,7 @@ __all__ = [
     "inspect",
     "open_excerpts",
     "open_images",
+    "open_lines",
     "open_mixtures",
     "open_sounds",
     "open_translation",

@@ -15,12 +15,14 @@ from gantlet.data.arrays import Table
 from gantlet.data.files import Entry
 from gantlet.data.images import ImageData
 from gantlet.data.inspect_sounds import SoundInspection, inspect_sounds
+from gantlet.data.inspect_text import TextInspection, inspect_text
 from gantlet.data.intensity import Intensity
 from gantlet.data.pictures import Progress, check_finite
 from gantlet.data.recordings import holds_sounds
 from gantlet.data.shape import Pixels, Shape, check_resolution, common_shape
 from gantlet.data.sources import Arrays, Pictures, opened
 from gantlet.data.splits import SPLITS, NoSuchSplit, check_split, choose_split, listing
+from gantlet.data.texts import holds_text
 from gantlet.errors import UserError
 from gantlet.media.foreign import shown
 from gantlet.media.image import Header, read_header, read_image
@@ -83,17 +85,21 @@ def inspect(
     label_pattern: str | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
-) -> Inspection | SoundInspection:
+) -> Inspection | SoundInspection | TextInspection:
     """Look at every picture of one split: what is there, what is odd, what training would do. Writes no cache.
 
     The arguments are those of `open_images`; broken pictures are listed instead of refused. A source of recordings is
-    listened to instead, with the classes that `label_pattern` finds in the names.
+    listened to instead, with the classes that `label_pattern` finds in the names; text is read.
 
     Raises:
         UserError: as `open_images`, except for broken pictures.
     """
     check_split(split)
     size = check_resolution(resolution)
+    if holds_text(source):
+        if size is not None or labels is not None or label_pattern is not None:
+            raise UserError(f"{shown(source)}: holds text, without --resolution, --labels and --label-pattern.")
+        return inspect_text(source, split=split)
     if holds_sounds(source):
         if size is not None:
             raise UserError(f"{shown(source)}: holds recordings, which have no --resolution; leave it out.")

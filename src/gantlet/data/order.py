@@ -62,6 +62,19 @@ class Order:
         return self._drawn
 
 
+def effective_number_weights(labels: NDArray[Any], beta: float = 0.999) -> NDArray[np.float64]:
+    """Return weights [N], of mean 1, in proportion to (1 - beta) / (1 - beta^n) for a sample of a class of n.
+
+    They are for losses, instead of drawing rare classes more often: never both. Near beta 1 all classes weigh alike.
+
+    Source: Cui et al. 2019, arXiv:1901.05555, equation 2, which has the weights of the classes sum to their number; of
+    mean 1 over the samples they leave the scale of the loss alone.
+    """
+    _, inverse, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
+    weights = ((1 - beta) / (1 - beta ** counts.astype(np.float64)))[inverse]
+    return np.asarray(weights / weights.mean())
+
+
 def balanced_weights(labels: NDArray[Any], alpha: float = 1.0) -> NDArray[np.float64]:
     """Return weights [N], of sum 1, under which a class of count n is drawn in proportion to n^(1 - alpha).
 

@@ -54,4 +54,9 @@ NAMES: dict[str, str] = {
     "wavegan_gp": "gantlet.recipes.audio.wavegan",
     "vocos": "gantlet.recipes.audio.vocos",
     "hifigan": "gantlet.recipes.audio.hifigan",
+    "relgan": "gantlet.recipes.text.relgan",
+    "text_mle": "gantlet.recipes.text.text_mle",
+    "seqgan": "gantlet.recipes.text.seqgan",
+    "maligan": "gantlet.recipes.text.maligan",
+    "text_style": "gantlet.recipes.text.text_style",
 }

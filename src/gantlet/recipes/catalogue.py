@@ -14,7 +14,14 @@ from gantlet.errors import UserError, suggest
 from gantlet.recipe import Recipe
 from gantlet.recipes import NAMES
 
-FACTS = ("channels", "resolution", "num_classes", "sample_rate", "length")  # arguments that the data answers
+FACTS = (
+    "channels",
+    "resolution",
+    "num_classes",
+    "sample_rate",
+    "length",
+    "vocab_size",
+)  # arguments that the data answers
 
 RecipeFunction = Callable[..., Recipe]
 
@@ -57,7 +64,7 @@ def quick_settings(name: str) -> dict[str, Any]:
 def data_kind(recipe: str) -> str:
     """Return what a recipe is fed, as its module's DATA says.
 
-    That is images (the default), patches, pairs, unpaired, sounds, excerpts or mixtures.
+    That is images (the default), patches, pairs, unpaired, sounds, excerpts, mixtures, lines or passages.
     """
     return str(getattr(inspect.getmodule(find(recipe)), "DATA", "images"))
 

@@ -21,8 +21,10 @@ class Choice:
 def choose(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
     """Choose a recipe from the facts of the data (channels, resolution, num_classes), its size and the hardware.
 
-    Data with a sample rate are sounds.
+    Data with a sample rate are sounds, with a vocabulary text.
     """
+    if "vocab_size" in facts:
+        return _of_text(facts, count, on_gpu)
     if "sample_rate" in facts:
         return _of_sounds(facts, count, on_gpu)
     height, width = height_width(facts["resolution"])
@@ -46,3 +48,12 @@ def _of_sounds(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
     how = "conditioned on the labels" if classes else "unconditional"
     size = "on a GPU, at the published size" if on_gpu else "on a CPU, with its smaller settings"
     return Choice("specgan", not on_gpu, f"{what}: image networks over log-spectrograms, {how}, {size}.")
+
+
+def _of_text(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
+    classes = int(facts.get("num_classes") or 0)
+    what = f"{count:,} rows of {facts['length']} tokens out of {facts['vocab_size']:,} symbols, " + (
+        f"{classes} classes (text_style transfers between them)" if classes else "no labels"
+    )
+    size = "on a GPU, at the published size" if on_gpu else "on a CPU, with its smaller settings"
+    return Choice("relgan", not on_gpu, f"{what}: relativistic GAN of text after a stage of likelihood, {size}.")

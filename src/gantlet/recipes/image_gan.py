@@ -67,6 +67,11 @@ def apart(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None) -> tuple[T
     return D(real, y), D(fake, y)
 
 
+def mean(losses: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean of losses [N], each times its weight [N] where there are any."""
+    return losses.mean() if weight is None else (losses * weight).mean()
+
+
 def diversity(real: Tensor, fake: Tensor) -> Tensor:
     """Return how much fakes of a batch differ, relative to reals: near 1 is healthy, near 0 is collapse."""
     with torch.no_grad():
@@ -125,19 +130,22 @@ def image_gan(
         fake = nets.G(latent(progress, latent_dim), y)
         real_logits, fake_logits = judge(nets.D, real, fake, y)
         report_game(progress, real_logits, fake_logits, boundary)
-        terms = {"adversarial": loss.discriminator(real_logits, fake_logits).mean()}
+        terms = {"adversarial": mean(loss.discriminator(real_logits, fake_logits), batch.get("weight"))}
         if penalty is not None:
             terms["penalty"] = penalty(lambda x: nets.D(x, y), real, fake, progress).mean()
         return terms
 
     def generator_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
         real, y = batch["image"], batch.get("label")
-        fake_y = None if y is None else y.repeat(fakes_per_real)
+        asked = batch.get("fake_label", y)
+        fake_y = None if asked is None else asked.repeat(fakes_per_real)
         fake = nets.G(latents(progress, latent, latent_dim, fakes_per_real), fake_y)
         fake_logits = nets.D(fake, fake_y)
         real_logits = nets.D(real, y) if loss.relativistic else fake_logits
         report_diversity(progress, real, fake)
-        return {"adversarial": loss.generator(real_logits, fake_logits).mean()}
+        weight = batch.get("weight")
+        weight = None if weight is None else weight.repeat(fakes_per_real)
+        return {"adversarial": mean(loss.generator(real_logits, fake_logits), weight)}
 
     g_player = Player(
         networks={"G": G}, optimizer=g_optimizer, constrain=constraint(G), schedule=g_schedule,
@@ -152,6 +160,7 @@ def image_gan(
         batch_size=batch_size,
         sample=sampler(latent, latent_dim),
         signs=IMAGE_GAN,
+        heeds=("weight",) if loss.relativistic else ("weight", "fake_label"),
     )
 
 

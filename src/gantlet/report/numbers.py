@@ -27,6 +27,12 @@ METRICS = {
     "density": Metric("Density", "higher"),
     "coverage": Metric("Coverage", "higher"),
     "classes_covered": Metric("Classes covered", "higher"),
+    "fed": Metric("Frechet embedding distance x1000", "lower"),
+    "nll": Metric("NLL-gen per row", "lower"),
+    "nll_token": Metric("NLL-gen per token", "lower"),
+    **{f"bleu{n}": Metric(f"BLEU-{n}", "higher") for n in range(2, 6)},
+    **{f"self_bleu{n}": Metric(f"Self-BLEU-{n}", "lower") for n in range(2, 6)},
+    "style_accuracy": Metric("Style as asked", "higher"),
 }
 
 

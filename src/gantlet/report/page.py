@@ -18,6 +18,7 @@ from gantlet.report.look import SCRIPT, STYLE, policy
 from gantlet.report.markup import facts_table, text
 from gantlet.report.numbers import as_number, duration, rounded, short
 from gantlet.report.pictures import load_picture
+from gantlet.report.texts import text_samples
 
 _MOST_GRIDS = 12
 _MOST_EVENTS = 120
@@ -204,6 +205,8 @@ def _figure(path: Path, caption: str, largest: int, most_bytes: int) -> str:
 
 def _samples(run: RunFolder) -> str:
     if not run.grids and run.reals is None:
+        if written := text_samples(run.path):
+            return written
         return "<h2>Samples</h2><p class='soft'>No samples have been drawn yet.</p>"
     pair = []
     if run.grids:

@@ -1,0 +1,1 @@
+"""Recipes of text: new sentences, and sentences in another style."""
