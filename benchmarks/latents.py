@@ -6,18 +6,15 @@
     python benchmarks/latents.py table                     print what is there as Markdown
 
 Projection is searched with its default features, a random network, and judged by a classifier of the training split:
-|f(x) - f(G(z))| over the same for a random sample of the model. Nothing else should run meanwhile.
+|f(x) - f(G(z))| over the same for a random sample of the model. Seconds are those that one core computes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,35 +22,17 @@ from torch import Tensor
 
 import gantlet
 from gantlet.data import ImageData, open_images
-from gantlet.engine.precision import describe
-from gantlet.engine.storage import replace_file
 from gantlet.judging import extractor
 from gantlet.latents.files import in_turn, write_grid
 from gantlet.losses.likelihood import bernoulli_nll, kl_from_standard_normal
+from slices import Row, Rows, count_processor_seconds, train
 
-RESULTS = Path(__file__).parent / "results" / "latents.json"
-
-
-def read() -> dict[str, dict[str, Any]]:
-    return json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+ROWS = Rows("latents")
 
 
-def keep(key: str, row: dict[str, Any], model: gantlet.Model) -> None:
-    """Add a row to the results."""
-    about = {"arguments": model.about["arguments"], "settings": model.about["settings"], "step": model.about["step"]}
-    machine = {"device": describe(model.device), "torch": torch.__version__, "load_before": os.getloadavg()[0]}
-    RESULTS.parent.mkdir(exist_ok=True)
-    replace_file(RESULTS, json.dumps({**read(), key: {**row, **about, **machine}}, indent=1, sort_keys=True).encode())
-    print(f"{key}: {json.dumps(row)}", flush=True)
-
-
-def train(recipe: str, data: str, out: Path, seed: int, quick: bool, **budget: Any) -> tuple[gantlet.Model, float]:
-    """Train a run (or go on with it) without grids and evaluations; return the model and the seconds it took."""
-    began = time.perf_counter()
-    model = gantlet.train(
-        recipe, data=data, out=out, seed=seed, quick=quick, evaluate_every=0, sample_every=1e9, quiet=True, **budget
-    )
-    return model, time.perf_counter() - began
+def keep(key: str, row: Row, model: gantlet.Model) -> None:
+    """Add a row and what the model is."""
+    ROWS.keep(key, {**row, **{name: model.about[name] for name in ("arguments", "settings", "step")}})
 
 
 def pictures(images: ImageData, first: int, count: int) -> Tensor:
@@ -100,21 +79,21 @@ def encoded(model: gantlet.Model, images: ImageData) -> dict[str, Tensor]:
 def vae(given: argparse.Namespace, seed: int) -> None:
     images, test = open_images(given.data), open_images(given.data, split="test")
     for recipe in ("vae", "vae_conv"):
-        key = f"{given.data}/{recipe}/seed{seed}/{given.epochs}epochs"
-        if key in read():
+        key = f"{given.data}/{recipe}/{given.epochs}epochs/seed{seed}"
+        if key in ROWS.read():
             continue
         samples = given.epochs * len(images)
-        model, seconds = train(recipe, given.data, given.runs / key, seed, False, samples=samples)
-        keep(key, {"seed": seed, "seconds": seconds, **bound(model, test)}, model)
+        model, facts = train(recipe, given.data, given.runs / key, seed=seed, quick=False, samples=samples)
+        keep(key, {**facts, **bound(model, test)}, model)
         look(model, test, given.runs / f"{key}.png".replace("/", "-"))
 
 
 def bigan(given: argparse.Namespace, seed: int) -> None:
-    key = f"{given.data}/bigan/seed{seed}/{given.seconds:g}s"
-    if key in read():
+    key = f"{given.data}/bigan/{given.seconds:g}s/seed{seed}"
+    if key in ROWS.read():
         return
     images, test = open_images(given.data), open_images(given.data, split="test")
-    model, _ = train("bigan", given.data, given.runs / f"bigan-{seed}", seed, True, seconds=given.seconds)
+    model, facts = train("bigan", given.data, given.runs / f"bigan-{seed}", seed=seed, seconds=given.seconds)
     known, asked = encoded(model, images), encoded(model, test)
     labels, right = torch.from_numpy(images.labels), torch.from_numpy(test.labels)
     row = {f"accuracy_{name}": nearest_neighbour_accuracy(known[name], labels, asked[name], right) for name in known}
@@ -123,16 +102,16 @@ def bigan(given: argparse.Namespace, seed: int) -> None:
     found, judged = classify(again)[1], right[:1000]
     assert found is not None
     row["reconstructions_of_the_same_class"] = float((found.argmax(1) == judged).float().mean())
-    keep(key, {"seed": seed, "seconds": given.seconds, **row}, model)
+    keep(key, {**facts, **row}, model)
     look(model, test, given.runs / f"bigan-{seed}-{given.seconds:g}s.png")
 
 
 def projection(given: argparse.Namespace, seed: int) -> None:
-    key = f"{given.data}/projection/seed{seed}/{given.seconds:g}s/{given.num}"
-    if key in read():
+    key = f"{given.data}/projection/{given.seconds:g}s/{given.num}/seed{seed}"
+    if key in ROWS.read():
         return
     images, test = open_images(given.data), open_images(given.data, split="test")
-    model, _ = train("r1gan", given.data, given.runs / f"r1gan-{seed}", seed, True, seconds=given.seconds)
+    model, facts = train("r1gan", given.data, given.runs / f"r1gan-{seed}", seed=seed, seconds=given.seconds)
     wanted = pictures(test, 0, given.num)
     began = time.perf_counter()
     found = gantlet.project(model, wanted)
@@ -141,7 +120,7 @@ def projection(given: argparse.Namespace, seed: int) -> None:
     truth, made, random = (features(x)[0] for x in (wanted, found.pictures, model.sample(given.num, seed=99)))
     distance, to_random = (truth - made).norm(dim=1), torch.cdist(truth, random).mean(1)
     row = {
-        "seed": seed, "seconds": given.seconds, "pictures": given.num, "search_seconds": seconds,
+        **facts, "pictures": given.num, "search_seconds": seconds,
         "ratio": float((distance / to_random).mean()), "ratio_median": float((distance / to_random).median()),
         "own_features": float(found.distance.mean()), "pixels": float(found.pixel_distance.mean()),
         "label_found": float((found.labels == torch.from_numpy(test.labels[: given.num])).float().mean()),
@@ -162,7 +141,7 @@ def table() -> None:
     """Print all rows as Markdown."""
     print("| what | numbers |")
     print("| --- | --- |")
-    for key, row in sorted(read().items()):
+    for key, row in sorted(ROWS.read().items()):
         numbers = {name: value for name, value in row.items() if isinstance(value, float) and name != "load_before"}
         print(f"| {key} | {', '.join(f'{name} {value:.4g}' for name, value in numbers.items())} |")
 
@@ -181,6 +160,7 @@ def main() -> None:
     if given.part == "table":
         table()
         return
+    count_processor_seconds()
     for seed in range(given.seeds):
         {"vae": vae, "bigan": bigan, "projection": projection}[given.part](given, seed)
 

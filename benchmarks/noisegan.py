@@ -15,8 +15,6 @@ should run meanwhile.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -33,34 +31,21 @@ from gantlet.data import ImageData, open_images
 from gantlet.draws import SampleDraws, key
 from gantlet.engine import loop
 from gantlet.engine.nets import evaluating
-from gantlet.engine.precision import describe
 from gantlet.engine.run import Run
-from gantlet.engine.storage import replace_file
 from gantlet.networks import mlp
 from gantlet.recipe import Draws, Nets, Recipe
 from gantlet.recipes.image_gan import latents, normal
 from gantlet.recipes.images.noisegan import annealed, instance_noise
 from gantlet.recipes.noisy_gan import as_it_is, noisy_gan, training
+from slices import Row, Rows, count_processor_seconds, train
 
-RESULTS = Path(__file__).parent / "results" / "noisegan.json"
+ROWS = Rows("noisegan")
 BLACK, WHITE = -0.5, 0.5  # of the clean picture, where the noisy data spans -1 to 1
 NUM = 10_000  # samples judged
 RECIPES = ("r1gan", "ambient_gan", "nrgan_si1", "nrgan_si2")
 
 RING, RADIUS, SPREAD = 8, 0.7, 0.01  # modes, distance from the middle, standard deviation of a mode
 TOY_BATCH, TOY_STEPS = 256, 6000
-
-
-def read() -> dict[str, dict[str, Any]]:
-    return json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-
-
-def keep(name: str, row: dict[str, Any]) -> None:
-    """Add a row to the results and print it."""
-    results = {**read(), name: row}
-    RESULTS.parent.mkdir(exist_ok=True)
-    replace_file(RESULTS, json.dumps(results, indent=1, sort_keys=True).encode())
-    print(name, {k: v for k, v in row.items() if isinstance(v, (int, float))}, flush=True)
 
 
 def ring(start: int, count: int) -> dict[str, Tensor]:
@@ -103,7 +88,7 @@ def modes(points: Tensor) -> tuple[int, float]:
 def toy(seed: int, sigma: float, runs: Path) -> None:
     """Train one game on the ring and count modes, unless its row is there."""
     name = f"ring/sigma{sigma:g}/seed{seed}"
-    if name in read():
+    if name in ROWS.read():
         return
     out = runs / name.replace("/", "-")
     shutil.rmtree(out, ignore_errors=True)
@@ -114,14 +99,9 @@ def toy(seed: int, sigma: float, runs: Path) -> None:
     with torch.inference_mode(), evaluating(state.nets.averaged):
         points = game.recipe.sample(state.nets.averaged, SampleDraws(1, range(2500)))  # type: ignore[misc]
     covered, share = modes(points.flatten(1))
-    row = {"modes": covered, "share_near": share, "steps": TOY_STEPS, "batch_size": TOY_BATCH, "radius": RADIUS,
-           "spread": SPREAD, **machine()}  # fmt: skip
-    keep(name, row)
+    about = {"steps": TOY_STEPS, "batch_size": TOY_BATCH, "radius": RADIUS, "spread": SPREAD}
+    ROWS.keep(name, {"modes": covered, "share_near": share, **about})
     shutil.rmtree(out, ignore_errors=True)
-
-
-def machine() -> dict[str, Any]:
-    return {"device": describe(torch.device("cpu")), "torch": torch.__version__, "load_before": os.getloadavg()[0]}
 
 
 def intensities(images: ImageData) -> np.ndarray[Any, Any]:
@@ -165,15 +145,11 @@ def pictures(recipe: str, data: str, seed: int, seconds: float, sigma: float, ru
     """Train one recipe on noisy data and judge its samples against the clean data, unless the row is there."""
     stem = Path(data).stem
     name = f"{stem}/{recipe}/sigma{sigma:.3f}/seed{seed}/{seconds:g}s"
-    if name in read():
+    if name in ROWS.read():
         return
-    before = machine()
     noisy = write_noisy(data, sigma, runs / "data")
     out = runs / stem / f"{recipe}-{sigma:.3f}-{seed}"
-    model = gantlet.train(
-        recipe, data=noisy, out=out, seconds=seconds, seed=seed, quick=True, evaluate_every=0, sample_every=1e9,
-        save_every=1e9, quiet=True, **options(recipe, sigma),
-    )  # fmt: skip
+    model, facts = train(recipe, noisy, out, seconds=seconds, seed=seed, **options(recipe, sigma))
     drawn = list(model.batches(NUM))
     found = torch.cat([batch for batch, _ in drawn]) - BLACK  # WHITE - BLACK is 1
     images = open_images(data)
@@ -183,24 +159,22 @@ def pictures(recipe: str, data: str, seed: int, seconds: float, sigma: float, ru
     np.savez(file, images=raw, **({"labels": torch.cat(labels).numpy()} if labels else {}))
     judgement = gantlet.evaluate(file, data, num=NUM, note=lambda message: print(message, flush=True))
     clean = intensities(images)[:NUM].transpose(0, 3, 1, 2)
-    state = json.loads(sorted((out / "checkpoints").glob("step-*/state.json"), key=os.path.getmtime)[-1].read_text())
-    row: dict[str, Any] = {
-        "recipe": recipe, "data": stem, "seed": seed, "seconds": seconds, "sigma": sigma,
-        "samples": state["counters"]["samples"], "arguments": model.about["arguments"],
+    row: Row = {
+        **facts, "sigma": sigma, "seconds": seconds, "arguments": model.about["arguments"],
         "fid_over_floor": judgement.fid_over_floor, "residual": residual(found), "residual_of_clean": residual(clean),
-        "judgement": judgement.to_json(), **before,
+        "judgement": judgement.to_json(),
     }  # fmt: skip
     if recipe.startswith("nrgan"):
         estimated = model.sample(512, sigma=True)
         row["estimated_sigma"] = float(estimated.square().mean().sqrt())
         row["sigma_error"] = row["estimated_sigma"] / sigma - 1
-    keep(name, row)
+    ROWS.keep(name, row)
     shutil.rmtree(out, ignore_errors=True)
 
 
 def table() -> None:
     """Print all rows, grouped over seeds, as Markdown."""
-    rows = read()
+    rows = ROWS.read()
     print("| ring of 8, no penalty | modes (seeds) | share of points near a mode |\n| --- | ---: | ---: |")
     for group, members in grouped(rows, lambda name: name.startswith("ring/"), 2):
         print(f"| {group} | {each(members, 'modes', 'g')} | {each(members, 'share_near', '.2f')} |")
@@ -212,18 +186,16 @@ def table() -> None:
         print(f"| {group}, {budget} | {fid} | {left} | {known} |")
 
 
-def grouped(
-    rows: dict[str, dict[str, Any]], wanted: Callable[[str], bool], parts: int
-) -> list[tuple[str, list[dict[str, Any]]]]:
+def grouped(rows: dict[str, Row], wanted: Callable[[str], bool], parts: int) -> list[tuple[str, list[Row]]]:
     """Return rows that differ in the seed alone, under what they share."""
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[Row]] = {}
     for name in sorted(filter(wanted, rows)):
         split = name.split("/")
         groups.setdefault("/".join(split[:parts] + split[parts + 1 :]), []).append(rows[name])
     return list(groups.items())
 
 
-def each(rows: list[dict[str, Any]], name: str, form: str) -> str:
+def each(rows: list[Row], name: str, form: str) -> str:
     return ", ".join(format(row[name], form) for row in rows)
 
 
@@ -237,6 +209,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=90)
     parser.add_argument("--runs", type=Path, default=Path("runs/noisegan"))
     given = parser.parse_args()
+    count_processor_seconds()
     for seed in given.seeds if given.part != "table" else ():
         if given.part == "toy":
             for sigma in (0.0, 0.1, 0.3):
