@@ -34,8 +34,10 @@ def non_local_means(picture: Pixels, sigma: float) -> Pixels:
     """Denoise by non-local means (Buades, Coll & Morel 2005) for a known sigma: patches of 5, search of 13, h .8."""
     from skimage.restoration import denoise_nl_means
 
-    options = dict(patch_size=5, patch_distance=6, h=0.8 * sigma, sigma=sigma, fast_mode=True, channel_axis=2)
-    made: Pixels = denoise_nl_means(picture, **options)
+    options = dict(patch_size=5, patch_distance=6, h=0.8 * sigma, sigma=sigma, fast_mode=True)
+    if picture.shape[2] == 1:  # with an axis of one channel scikit-image 0.26 loses it, and fails
+        return np.asarray(denoise_nl_means(picture[..., 0], **options))[..., None]
+    made: Pixels = denoise_nl_means(picture, channel_axis=2, **options)
     return made
 
 

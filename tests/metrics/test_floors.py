@@ -44,6 +44,13 @@ def test_denoisers_denoise(name: str, setting: float) -> None:
     assert error(getattr(floors, name)(noisy, setting), smooth()) < 0.5 * error(noisy, smooth())
 
 
+def test_non_local_means_of_grey_and_of_colour_are_of_one_shape() -> None:
+    noisy = smooth() + 0.1 * np.random.default_rng(0).standard_normal((32, 32, 3))
+    made = floors.non_local_means(noisy[..., :1], 0.1)
+    assert made.shape == (32, 32, 1)
+    assert error(made, smooth()[..., :1]) < 0.5 * error(noisy[..., :1], smooth()[..., :1])
+
+
 def test_a_look_up_table_is_the_mean_by_intensity() -> None:
     sources = np.array([0, 0, 1, 1, 0.2]).reshape(1, 1, 5, 1)
     targets = np.array([[0.1, 1], [0.3, 1], [0.5, 0], [0.7, 0], [0.4, 0.5]]).reshape(1, 1, 5, 2)
