@@ -20,6 +20,7 @@ from PIL.ImageFile import ImageFile
 
 from gantlet.errors import UserError
 from gantlet.media.foreign import MAX_FILE_BYTES, reading, reason, shown
+from gantlet.media.png import missing_bytes
 
 if TYPE_CHECKING:
     from gantlet.data.intensity import Intensity
@@ -203,6 +204,8 @@ def _raw_mode(image: ImageFile) -> object:
 
 def _decode(image: ImageFile, data: bytes) -> tuple[Pixels, bool]:
     """Return the pixels [H, W, C] of an opened picture, and whether their last channel is transparency."""
+    if image.format == "PNG" and (lacking := missing_bytes(data)):
+        raise OSError(f"{lacking:,} bytes of its pixels are missing")
     if _is_deep_png(image):
         deep = _decode_deep_png(image, data)
         return deep, deep.shape[2] in (2, 4)
