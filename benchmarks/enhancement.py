@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -38,13 +37,12 @@ from gantlet.applying.sounds import apply_sounds
 from gantlet.media.audio import read_sound
 from gantlet.media.wav import WavWriter
 from gantlet.metrics.speech import si_sdr, si_sdr_improvement, stoi
-from slices import Row, Rows, count_processor_seconds, machine, mean, spread, train
+from slices import Row, Rows, begin, budget_of, machine, mean, parameters, peak_memory_mb, spread, sweep, train
 
 if TYPE_CHECKING:
     import gantlet
 
 ROWS = Rows("enhancement")
-PROCESSOR = "s-processor"  # at the end of a budget
 DATA = {"digits": 8000, "lj": 16_000}  # Hz
 RECIPES = ("speech_enhance", "segan", "speech_enhance_stoi")
 FLOORS = ("boll", "berouti", "wiener")
@@ -104,11 +102,10 @@ def one(recipe: str, data: str, seed: int, seconds: float) -> Row:
         model, facts = trained(recipe, data, out, seconds, seed)
     finally:
         shutil.rmtree(out, ignore_errors=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    parameters = {name: sum(p.numel() for p in module.parameters()) for name, module in model.nets.modules.items()}
+    peak = peak_memory_mb()
     return {
         **facts, **judge(model, data), "recipe": recipe, "settings": model.about["settings"],
-        "arguments": model.about["arguments"], "parameters": parameters, "peak_memory_mb": peak, **machine(),
+        "arguments": model.about["arguments"], "parameters": parameters(model), "peak_memory_mb": peak, **machine(),
     }  # fmt: skip
 
 
@@ -139,7 +136,7 @@ def clean_long(run: Path, source: Path) -> Row:
     made = source.with_name(f"clean-{source.name}")
     done = apply_sounds(model, source, made)
     row: Row = {"times_real_time": done.times_real_time, "seconds": done.seconds}
-    row["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    row["peak_memory_mb"] = peak_memory_mb()
     cut = hearer(model).cut
     wave, _ = read_sound(made)
     steps = np.abs(np.diff(wave[0]))
@@ -165,28 +162,6 @@ def long(minutes: float, recipe: str, seconds: float) -> None:
             ROWS.keep(f"long/{recipe}/{length:g} min", {**json.loads(done.stdout.splitlines()[-1]), **machine()})
     finally:
         shutil.rmtree(out, ignore_errors=True)
-
-
-def run(data: list[str], recipes: list[str], seeds: int, budget: str) -> None:
-    """Fill in all rows that are missing, seed by seed."""
-    for seed in range(seeds):
-        for source in data:
-            for recipe in recipes:
-                slice_of(recipe, source, seed, budget)
-
-
-def slice_of(recipe: str, data: str, seed: int, budget: str) -> None:
-    """Measure one row in a process of its own, unless it is there or being measured beside."""
-    key = f"{data}/{recipe}/{budget}/seed{seed}"
-    with ROWS.alone(key) as mine:
-        if not mine:
-            return
-        words = ["one", recipe, data, str(seed), budget]
-        done = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True)
-        if done.returncode:
-            print(f"{key}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}", flush=True)
-            return
-        ROWS.keep(key, json.loads(done.stdout.strip().splitlines()[-1]))
 
 
 def table() -> None:
@@ -215,10 +190,7 @@ def table() -> None:
 def main() -> None:
     if sys.argv[1:2] == ["one"]:
         recipe, data, seed, budget = sys.argv[2:]
-        if budget.endswith(PROCESSOR):
-            count_processor_seconds()
-        seconds = float(budget.removesuffix(PROCESSOR).removesuffix("s"))
-        print(json.dumps(one(recipe, data, int(seed), seconds)))
+        print(json.dumps(one(recipe, data, int(seed), begin(budget))))
         return
     if sys.argv[1:2] == ["clean"]:
         print(json.dumps(clean_long(Path(sys.argv[2]), Path(sys.argv[3]))))
@@ -237,8 +209,8 @@ def main() -> None:
     elif given.part == "long":
         long(given.minutes, given.recipes[0], min(given.seconds, 60))
     else:
-        budget = f"{given.seconds:g}{PROCESSOR if given.clock == 'processor' else 's'}"
-        run(given.data, given.recipes, given.seeds, budget)
+        budget = budget_of(given.seconds, given.clock)
+        sweep(ROWS, __file__, given.data, given.recipes, given.seeds, budget)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,10 @@ from PIL import Image
 from torch import Tensor
 
 import gantlet
+import slices
 from gantlet.errors import RunFailed, UserError
 from gantlet.media.image import write_image
-from slices import Row, Rows, count_processor_seconds
+from slices import Row, Rows, budget_of, count_processor_seconds, parameters
 
 Pixels = NDArray[Any]
 Named = dict[str, Pixels]
@@ -131,18 +132,9 @@ def decibels(made: Pixels, wanted: Pixels) -> float:
 
 
 def train(recipe: str, data: str | Path, out: Path, **options: Any) -> tuple[gantlet.Model, Row]:
-    """Train a run, or go on with the one in `out`; return the model and how far it came."""
-    settings = {"quick": True, "quiet": True, "evaluate_every": 0, "sample_every": 1e9, **options}
-    model = gantlet.train(recipe, data=data, out=out, **settings)
-    newest = max((out / "checkpoints").glob("step-*/state.json"), key=os.path.getmtime)
-    state = json.loads(newest.read_text())
-    counters = state["counters"]
-    return model, {
-        "steps": counters["step"], "samples": counters["samples"], "rollbacks": len(state["rollbacks"]),
-        "seconds": counters["seconds"], "samples_per_second": counters["samples"] / max(counters["seconds"], 1e-9),
-        "arguments": model.about["arguments"], "recipe": recipe,
-        "parameters": {n: sum(p.numel() for p in m.parameters()) for n, m in model.nets.modules.items()},
-    }  # fmt: skip
+    """Train a run, or go on with the one in `out`; return the model, how far it came and what it is."""
+    model, facts = slices.train(recipe, data, out, resume=True, **options)
+    return model, {**facts, "arguments": model.about["arguments"], "recipe": recipe, "parameters": parameters(model)}
 
 
 def paced(recipe: str, data: str | Path, out: Path, seconds: float, what: str, **options: Any) -> dict[str, int]:
@@ -186,7 +178,7 @@ def read(parser: argparse.ArgumentParser) -> argparse.Namespace:
     given.options = {name: value(text) for name, _, text in (each.partition("=") for each in given.set)}
     if given.resolution:
         given.options["resolution"] = given.resolution
-    given.budget = f"{given.seconds:g}{'s-processor' if given.clock == 'processor' else 's'}"
+    given.budget = budget_of(given.seconds, given.clock)
     given.budget += f"-{given.resolution}px" if given.resolution else ""
     given.budget += f"-{given.mark}" if given.mark else ""
     if given.part != "table" and given.clock == "processor":

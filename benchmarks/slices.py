@@ -6,7 +6,10 @@ import fcntl
 import json
 import os
 import platform
+import resource
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +25,7 @@ from gantlet.engine.precision import describe
 from gantlet.engine.storage import replace_file
 
 Row = dict[str, Any]
+PROCESSOR = "s-processor"  # at the end of a budget that one core computes; "s" is the clock with all cores
 
 
 class Rows:
@@ -79,9 +83,44 @@ def count_processor_seconds() -> None:
     loop.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[assignment]
 
 
-def train(recipe: str | None, data: str | Path, out: Path, **options: Any) -> tuple[gantlet.Model, Row]:
-    """Train a new run without grids and evaluations; return the model and how far it came."""
-    shutil.rmtree(out, ignore_errors=True)
+def budget_of(seconds: float, clock: str) -> str:
+    """Return a budget as keys name it; the clock is "processor" or "wall"."""
+    return f"{seconds:g}{PROCESSOR if clock == 'processor' else 's'}"
+
+
+def begin(budget: str) -> float:
+    """Set the clock that a budget asks for and return its seconds."""
+    if budget.endswith(PROCESSOR):
+        count_processor_seconds()
+    return float(budget.removesuffix(PROCESSOR).removesuffix("s"))
+
+
+def in_a_process(rows: Rows, key: str, script: str, *words: str) -> None:
+    """Keep the row that `script one WORDS` prints, unless it is there or being measured; say why if it fails."""
+    with rows.alone(key) as mine:
+        if not mine:
+            return
+        done = subprocess.run([sys.executable, script, "one", *words], capture_output=True, text=True)
+        if done.returncode:
+            print(f"{key}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}", flush=True)
+            return
+        rows.keep(key, json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def sweep(rows: Rows, script: str, data: list[str], recipes: list[str], seeds: int, budget: str) -> None:
+    """Fill in all rows that are missing, seed by seed, so that an early stop leaves whole tables."""
+    for seed in range(seeds):
+        for source in data:
+            for recipe in recipes:
+                in_a_process(rows, f"{source}/{recipe}/{budget}/seed{seed}", script, recipe, source, str(seed), budget)
+
+
+def train(
+    recipe: str | None, data: str | Path, out: Path, *, resume: bool = False, **options: Any
+) -> tuple[gantlet.Model, Row]:
+    """Train a run, a new one unless it may be resumed, without grids and evaluations; return the model and how far."""
+    if not resume:
+        shutil.rmtree(out, ignore_errors=True)
     settings = {"quick": True, "quiet": True, "evaluate_every": 0, "sample_every": 1e9, **options}
     model = gantlet.train(recipe, data=data, out=out, **settings)
     folders = sorted((out / "checkpoints").glob("step-*/state.json"), key=os.path.getmtime)
@@ -89,9 +128,19 @@ def train(recipe: str | None, data: str | Path, out: Path, **options: Any) -> tu
     counters = state["counters"]
     return model, {
         "steps": counters["step"], "samples": counters["samples"], "rollbacks": len(state["rollbacks"]),
-        "samples_per_second": counters["samples"] / max(counters["seconds"], 1e-9),
+        "seconds": counters["seconds"], "samples_per_second": counters["samples"] / max(counters["seconds"], 1e-9),
         "treatments": len(state.get("chart", {}).get("given", ())),
     }  # fmt: skip
+
+
+def parameters(model: gantlet.Model) -> dict[str, int]:
+    """Return the parameters of each network."""
+    return {name: sum(p.numel() for p in module.parameters()) for name, module in model.nets.modules.items()}
+
+
+def peak_memory_mb() -> int:
+    """Return the peak memory of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def mean(values: list[float]) -> float:

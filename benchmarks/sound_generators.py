@@ -14,18 +14,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import sound_data
-from slices import Row, Rows, count_processor_seconds, machine, mean, spread, train
+from slices import Row, Rows, begin, budget_of, machine, mean, parameters, peak_memory_mb, spread, sweep, train
 
 ROWS = Rows("sound_generators")
-PROCESSOR = "s-processor"  # at the end of a budget
 DATA: dict[str, dict[str, str]] = {"digits": {}, "tones": {}, "drums": {"label_pattern": "([a-z]+)_"}}
 RECIPES = ("specgan", "wavegan", "wavegan_gp", "specgan_2018")
 SAMPLES = 2000
@@ -43,42 +40,19 @@ def one(recipe: str, data: str, seed: int, seconds: float) -> Row:
     source = "tones" if data == "tones" else str(sound_data.place(out, data))
     try:
         model, facts = train(recipe, source, out / "run", seconds=seconds, seed=seed, **DATA[data])
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        peak = peak_memory_mb()
         num = min(SAMPLES, int(model.about["data"]["count"]))
         judgement = gantlet.evaluate(model, source, num=num, **DATA[data])
     finally:
         shutil.rmtree(out, ignore_errors=True)
-    parameters = {name: sum(p.numel() for p in module.parameters()) for name, module in model.nets.modules.items()}
     values = {name: judgement.values[name] for name in NUMBERS if name in judgement.values}
     floor = {name: judgement.floor[name] for name in NUMBERS if name in judgement.floor}
     return {
         **facts, **values, "floor": floor, "fid_over_floor": judgement.fid_over_floor, "recipe": recipe,
         "settings": model.about["settings"], "arguments": model.about["arguments"], "conditional": model.conditional,
-        "num_classes": len(model.classes), "parameters": parameters, "peak_memory_mb": peak, **machine(),
+        "num_classes": len(model.classes), "parameters": parameters(model), "peak_memory_mb": peak, **machine(),
         "protocol": judgement.to_json()["protocol"],
     }  # fmt: skip
-
-
-def run(data: list[str], recipes: list[str], seeds: int, budget: str) -> None:
-    """Fill in all rows that are missing, seed by seed, so that an early stop leaves whole tables."""
-    for seed in range(seeds):
-        for source in data:
-            for recipe in recipes:
-                slice_of(recipe, source, seed, budget)
-
-
-def slice_of(recipe: str, data: str, seed: int, budget: str) -> None:
-    """Measure one row in a process of its own, unless it is there or being measured beside."""
-    key = f"{data}/{recipe}/{budget}/seed{seed}"
-    with ROWS.alone(key) as mine:
-        if not mine:
-            return
-        words = ["one", recipe, data, str(seed), budget]
-        done = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True)
-        if done.returncode:
-            print(f"{key}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}", flush=True)
-            return
-        ROWS.keep(key, json.loads(done.stdout.strip().splitlines()[-1]))
 
 
 def table() -> None:
@@ -110,10 +84,7 @@ def averaged(rows: list[Row], name: str, form: str = "{:.1%}") -> str:
 def main() -> None:
     if sys.argv[1:2] == ["one"]:
         recipe, data, seed, budget = sys.argv[2:]
-        if budget.endswith(PROCESSOR):
-            count_processor_seconds()
-        seconds = float(budget.removesuffix(PROCESSOR).removesuffix("s"))
-        print(json.dumps(one(recipe, data, int(seed), seconds)))
+        print(json.dumps(one(recipe, data, int(seed), begin(budget))))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=("run", "table"))
@@ -126,8 +97,8 @@ def main() -> None:
     if given.part == "table":
         table()
     else:
-        budget = f"{given.seconds:g}{PROCESSOR if given.clock == 'processor' else 's'}"
-        run(given.data, given.recipes, given.seeds, budget)
+        budget = budget_of(given.seconds, given.clock)
+        sweep(ROWS, __file__, given.data, given.recipes, given.seeds, budget)
 
 
 if __name__ == "__main__":

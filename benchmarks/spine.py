@@ -11,22 +11,17 @@ multiple of the floor (10,000 training pictures against the same test split). No
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import shutil
 import sys
 import time
 from pathlib import Path
 
-import torch
-
 import gantlet
-from gantlet.engine.precision import describe
-from gantlet.engine.storage import replace_file
 from gantlet.recipes import catalogue
+from slices import Rows, parameters, train
 
-RESULTS = Path(__file__).parent / "results" / "spine.json"
+ROWS = Rows("spine")
 UNCONDITIONAL = "r1gan"
 RECIPES = (
     "gan",
@@ -43,47 +38,25 @@ RECIPES = (
 )
 
 
-def read() -> dict[str, dict]:
-    return json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-
-
 def one(recipe: str | None, data: str, seed: int, seconds: float, runs: Path, unconditional: bool = False) -> None:
     """Train (or go on training) and judge one run, unless its row is there."""
     label = f"{recipe or 'auto'}{'-unconditional' if unconditional else ''}"
     key = f"{Path(data).name}/{label}/seed{seed}/{seconds:g}s"
-    results = read()
-    if key in results:
+    if key in ROWS.read():
         return
-    out = runs / Path(data).name / f"{label}-{seed}"
     load = os.getloadavg()[0]
-    model = gantlet.train(
-        recipe, data=data, out=out, seconds=seconds, seed=seed, quick=True, unconditional=unconditional,
-        evaluate_every=0, sample_every=1e9, save_every=1e9, quiet=True,
+    model, facts = train(
+        recipe, data, runs / Path(data).name / f"{label}-{seed}", resume=True, seconds=seconds, seed=seed,
+        unconditional=unconditional, save_every=1e9,
     )  # fmt: skip
     began = time.perf_counter()
     judgement = gantlet.evaluate(model, data, num=10_000, note=lambda message: print(message, flush=True))
-    state = json.loads(sorted((out / "checkpoints").glob("step-*/state.json"), key=os.path.getmtime)[-1].read_text())
-    counters, values = state["counters"], judgement.values
-    row = {
-        "recipe": model.about["recipe"], "settings": model.about["settings"], "arguments": model.about["arguments"],
-        "seed": seed, "seconds": seconds, "steps": counters["step"], "samples": counters["samples"],
-        "samples_per_second": counters["samples"] / counters["seconds"], "rollbacks": len(state["rollbacks"]),
-        "fid_over_floor": judgement.fid_over_floor, "parameters": parameters(model),
-        "evaluation_seconds": time.perf_counter() - began,
-        "load_before": load, "device": describe(model.device),
-        "torch": torch.__version__, "python": platform.python_version(),
+    about = {name: model.about[name] for name in ("recipe", "settings", "arguments")}
+    ROWS.keep(key, {
+        **facts, **about, "seed": seed, "seconds": seconds, "fid_over_floor": judgement.fid_over_floor,
+        "parameters": parameters(model), "evaluation_seconds": time.perf_counter() - began, "load_before": load,
         "judgement": judgement.to_json(),
-    }  # fmt: skip
-    results = read()
-    results[key] = row
-    RESULTS.parent.mkdir(exist_ok=True)
-    replace_file(RESULTS, json.dumps(results, indent=1, sort_keys=True).encode())
-    print(f"{key}: {judgement.fid_over_floor:.1f} x floor, coverage {values['coverage']:.3f}, "
-          f"{values['classes_covered']} classes, {row['samples_per_second']:.0f} samples/s", flush=True)  # fmt: skip
-
-
-def parameters(model: gantlet.Model) -> dict[str, int]:
-    return {name: sum(p.numel() for p in module.parameters()) for name, module in model.nets.modules.items()}
+    })  # fmt: skip
 
 
 def marks(data: str, seeds: range, runs: Path) -> None:
@@ -104,7 +77,7 @@ def recipes(data: str, seeds: range, runs: Path, seconds: float) -> None:
 def table() -> None:
     """Print all rows, grouped over seeds, as Markdown."""
     groups: dict[tuple[str, str], list[dict]] = {}
-    for key, row in read().items():
+    for key, row in ROWS.read().items():
         data, label, _, seconds = key.split("/")
         groups.setdefault((f"{data} {seconds}", label), []).append(row)
     print("| data, budget | recipe | FID x floor | coverage | precision | classes | least share | samples/s | seeds |")

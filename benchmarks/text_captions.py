@@ -21,10 +21,9 @@ import sys
 from pathlib import Path
 
 import gantlet
-from slices import Row, Rows, count_processor_seconds, mean, train
+from slices import Row, Rows, budget_of, count_processor_seconds, mean, train
 
 ROWS = Rows("text_captions")
-PROCESSOR = "s-processor"  # at the end of a budget
 RECIPES = ("text_mle", "seqgan", "relgan")
 OPTIONS: dict[str, dict[str, object]] = {"captions": {"level": "word"}, "shakespeare": {"level": "char", "window": 64}}
 SAMPLES = 2000
@@ -114,7 +113,7 @@ def main() -> None:
     parser.add_argument("--clock", choices=("processor", "wall"), default="processor")
     parser.add_argument("--runs", type=Path, default=Path("runs") / "text_captions")
     given = parser.parse_args()
-    budget = f"{given.seconds:g}{PROCESSOR if given.clock == 'processor' else 's'}"
+    budget = budget_of(given.seconds, given.clock)
     if given.part == "table":
         table()
     elif given.part == "curve":

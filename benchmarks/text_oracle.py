@@ -37,10 +37,9 @@ from gantlet.networks.language_model import log_likelihood, write
 from gantlet.networks.lstm import LSTM
 from gantlet.recipe import Recipe
 from gantlet.recipes import catalogue
-from slices import Row, Rows, count_processor_seconds, mean
+from slices import Row, Rows, budget_of, count_processor_seconds, mean
 
 ROWS = Rows("text_oracle")
-PROCESSOR = "s-processor"  # at the end of a budget
 LENGTH, SPECIAL, SEED, JUDGED = 20, 4, 20160918, 5000  # the day SeqGAN was put on arXiv
 SIZES = {"canonical": (5000, 10_000), "small": (200, 5_000)}  # symbols, training rows
 RECIPES = ("text_mle", "seqgan", "maligan", "relgan")
@@ -256,7 +255,7 @@ def main() -> None:
     else:
         if given.clock == "processor":
             count_processor_seconds()
-        budget = f"{given.seconds:g}{PROCESSOR if given.clock == 'processor' else 's'}"
+        budget = budget_of(given.seconds, given.clock)
         for seed in range(given.seeds):
             for recipe in given.recipes:
                 with ROWS.alone(key := f"{given.size}/{recipe}/{budget}/seed{seed}") as mine:

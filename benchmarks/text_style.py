@@ -23,10 +23,9 @@ from pathlib import Path
 import gantlet
 import grammar
 from gantlet.metrics.text import novelty
-from slices import Row, Rows, count_processor_seconds, mean, spread, train
+from slices import Row, Rows, budget_of, count_processor_seconds, mean, spread, train
 
 ROWS = Rows("text_style")
-PROCESSOR = "s-processor"  # at the end of a budget
 DATA = ("grammar", "yelp")
 JUDGED, SENTENCES = 2000, 10_000  # sentences judged; of the grammar trained on, of each style
 OPTIONS: dict[str, dict[str, object]] = {"grammar": {"level": "word"}, "yelp": {"level": "word"}}
@@ -105,7 +104,7 @@ def main() -> None:
         return
     if given.clock == "processor":
         count_processor_seconds()
-    budget = f"{given.seconds:g}{PROCESSOR if given.clock == 'processor' else 's'}"
+    budget = budget_of(given.seconds, given.clock)
     for seed in range(given.seeds):
         for data in given.data:
             with ROWS.alone(key := f"{data}/{budget}/seed{seed}") as mine:

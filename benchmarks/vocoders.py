@@ -18,9 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -37,13 +35,12 @@ from gantlet.layers.griffin_lim import griffin_lim
 from gantlet.layers.mel import MelSpec
 from gantlet.layers.stft import framed
 from gantlet.metrics import mel_l1, multi_resolution_stft, times_real_time
-from slices import Row, Rows, count_processor_seconds, machine, mean, spread, train
+from slices import Row, Rows, begin, budget_of, machine, mean, parameters, peak_memory_mb, spread, sweep, train
 
 if TYPE_CHECKING:
     import gantlet
 
 ROWS = Rows("vocoders")
-PROCESSOR = "s-processor"  # at the end of a budget
 DATA = ("lj", "digits")
 DISTANCES = ("mel_l1", "fine_mel_l1", "stft")
 RECIPES = ("vocos", "hifigan")
@@ -115,38 +112,15 @@ def one(recipe: str, data: str, seed: int, seconds: float) -> Row:
     out = Path(tempfile.mkdtemp(prefix="vocoder-"))
     try:
         model, facts = train(recipe, sound_data.place(out, data), out / "run", seconds=seconds, seed=seed)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        peak = peak_memory_mb()
     finally:
         shutil.rmtree(out, ignore_errors=True)
     waves = sound_data.held_out(data, int(model.about["data"]["facts"]["sample_rate"]))
     row = judge(model, waves[:: max(len(waves) // JUDGED, 1)][:JUDGED])
-    parameters = {name: sum(p.numel() for p in module.parameters()) for name, module in model.nets.modules.items()}
     return {
         **facts, **row, "recipe": recipe, "settings": model.about["settings"], "arguments": model.about["arguments"],
-        "parameters": parameters, "peak_memory_mb": peak, **machine(),
+        "parameters": parameters(model), "peak_memory_mb": peak, **machine(),
     }  # fmt: skip
-
-
-def run(data: list[str], recipes: list[str], seeds: int, budget: str) -> None:
-    """Fill in all rows that are missing, seed by seed."""
-    for seed in range(seeds):
-        for source in data:
-            for recipe in recipes:
-                slice_of(recipe, source, seed, budget)
-
-
-def slice_of(recipe: str, data: str, seed: int, budget: str) -> None:
-    """Measure one row in a process of its own, unless it is there or being measured beside."""
-    key = f"{data}/{recipe}/{budget}/seed{seed}"
-    with ROWS.alone(key) as mine:
-        if not mine:
-            return
-        words = ["one", recipe, data, str(seed), budget]
-        done = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True)
-        if done.returncode:
-            print(f"{key}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}", flush=True)
-            return
-        ROWS.keep(key, json.loads(done.stdout.strip().splitlines()[-1]))
 
 
 def table() -> None:
@@ -170,10 +144,7 @@ def table() -> None:
 def main() -> None:
     if sys.argv[1:2] == ["one"]:
         recipe, data, seed, budget = sys.argv[2:]
-        if budget.endswith(PROCESSOR):
-            count_processor_seconds()
-        seconds = float(budget.removesuffix(PROCESSOR).removesuffix("s"))
-        print(json.dumps(one(recipe, data, int(seed), seconds)))
+        print(json.dumps(one(recipe, data, int(seed), begin(budget))))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=("run", "table"))
@@ -186,8 +157,8 @@ def main() -> None:
     if given.part == "table":
         table()
     else:
-        budget = f"{given.seconds:g}{PROCESSOR if given.clock == 'processor' else 's'}"
-        run(given.data, given.recipes, given.seeds, budget)
+        budget = budget_of(given.seconds, given.clock)
+        sweep(ROWS, __file__, given.data, given.recipes, given.seeds, budget)
 
 
 if __name__ == "__main__":

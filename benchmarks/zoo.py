@@ -16,17 +16,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from slices import Row, Rows, count_processor_seconds, machine, mean, spread, train
+from slices import (
+    Row,
+    Rows,
+    begin,
+    budget_of,
+    in_a_process,
+    machine,
+    mean,
+    parameters,
+    peak_memory_mb,
+    spread,
+    train,
+)  # fmt: skip
 
 ROWS = Rows("zoo")
-PROCESSOR = "s-processor"  # at the end of a budget
 NOT_HERE = ("classifier", "gan_2014", "cgan_2014")  # no GAN; lessons
 NOISY_DATA = ("ambient_gan", "nrgan_si1", "nrgan_si2", "nrgan_sd1", "nrgan_sd2")  # see noisegan.py
 
@@ -38,15 +47,14 @@ def one(recipe: str, data: str, seed: int, seconds: float, unconditional: bool) 
     out = Path(tempfile.mkdtemp(prefix="zoo-"))
     try:
         model, facts = train(recipe, data, out / "run", seconds=seconds, seed=seed, unconditional=unconditional)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        peak = peak_memory_mb()
         judgement = gantlet.evaluate(model, data, num=10_000)
     finally:
         shutil.rmtree(out, ignore_errors=True)
-    parameters = {name: sum(p.numel() for p in module.parameters()) for name, module in model.nets.modules.items()}
     values = judgement.values
     return {
         **facts, "recipe": recipe, "settings": model.about["settings"], "arguments": model.about["arguments"],
-        "conditional": model.conditional, "parameters": parameters, "peak_memory_mb": peak, **machine(),
+        "conditional": model.conditional, "parameters": parameters(model), "peak_memory_mb": peak, **machine(),
         "fid_over_floor": judgement.fid_over_floor, "coverage": values["coverage"], "recall": values["recall"],
         "classes": values.get("classes_covered", 0), "protocol": judgement.to_json()["protocol"],
     }  # fmt: skip
@@ -66,15 +74,7 @@ def slice_of(recipe: str, data: str, seed: int, budget: str, unconditional: bool
     key = f"{Path(data).name}/{recipe}{'-unconditional' if unconditional else ''}/{budget}/seed{seed}"
     if unconditional and not labels_are_optional(recipe):
         return
-    with ROWS.alone(key) as mine:
-        if not mine:
-            return
-        words = ["one", recipe, data, str(seed), budget, str(int(unconditional))]
-        done = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True)
-        if done.returncode:
-            print(f"{key}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}", flush=True)
-            return
-        ROWS.keep(key, json.loads(done.stdout.strip().splitlines()[-1]))
+    in_a_process(ROWS, key, __file__, recipe, data, str(seed), budget, str(int(unconditional)))
 
 
 def labels_are_optional(recipe: str) -> bool:
@@ -111,10 +111,7 @@ def all_recipes() -> list[str]:
 def main() -> None:
     if sys.argv[1:2] == ["one"]:
         recipe, data, seed, budget, unconditional = sys.argv[2:]
-        if budget.endswith(PROCESSOR):
-            count_processor_seconds()
-        seconds = float(budget.removesuffix(PROCESSOR).removesuffix("s"))
-        print(json.dumps(one(recipe, data, int(seed), seconds, bool(int(unconditional)))))
+        print(json.dumps(one(recipe, data, int(seed), begin(budget), bool(int(unconditional)))))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=("run", "table"))
@@ -128,7 +125,7 @@ def main() -> None:
     if given.part == "table":
         table()
     else:
-        budget = f"{given.seconds:g}{PROCESSOR if given.clock == 'processor' else 's'}"
+        budget = budget_of(given.seconds, given.clock)
         run(given.data, given.recipes or all_recipes(), given.seeds, given.labels, budget)
 
 
