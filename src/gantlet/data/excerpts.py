@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gantlet.data.files import refuse_broken
 from gantlet.data.order import Order
 from gantlet.data.pictures import Progress
 from gantlet.data.recordings import (
@@ -30,7 +31,6 @@ from gantlet.data.recordings import (
     in_order,
     of_arrays,
     open_entry,
-    refuse_broken,
     refuse_leaks,
 )
 from gantlet.data.sides import HELD_OUT, choose
@@ -276,7 +276,7 @@ def _from_disk(
                 continue
             headers.append(header)
             pieces.setdefault(part, []).append((entry.name, path, header.frames, header.sample_rate))
-        refuse_broken(found.files, bad, len(its.entries), skip_broken)
+        refuse_broken(found.files, "recordings", bad, len(its.entries), skip_broken)
         broken += len(bad)
     rate, count = sample_rate or common_rate(headers), channels or 1
     notes = [f"{len(headers):,} recordings are read from disk window by window"]

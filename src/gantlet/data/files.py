@@ -272,3 +272,18 @@ class TarFiles(Files):
 def _mode(path: Path) -> Literal["r:gz", "r:"]:
     with path.open("rb") as file:
         return "r:gz" if file.read(2) == b"\x1f\x8b" else "r:"
+
+
+def refuse_broken(files: Files, what: str, broken: dict[int, str], total: int, skip_broken: bool) -> None:
+    """Raise UserError, with the first reason, unless nothing is broken or some may be skipped; `what` is their name."""
+    if not broken or (skip_broken and len(broken) < total):
+        return
+    first = broken[min(broken)].rstrip(".")
+    if total == 1:
+        raise UserError(f"{first}.")
+    if len(broken) == total:
+        raise UserError(f"{shown(files.path)}: none of the {total:,} {what} can be read; the first: {first}.")
+    raise UserError(
+        f"{shown(files.path)}: {len(broken):,} of {total:,} {what} cannot be read; the first: {first}; "
+        "`gantlet inspect` lists them all, and --skip-broken (skip_broken=True) leaves them out."
+    )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gantlet.data import cache as store
 from gantlet.data.arrays import as_indices
-from gantlet.data.files import Entry, Files
+from gantlet.data.files import Entry, Files, refuse_broken
 from gantlet.data.folders import Layout
 from gantlet.data.intensity import Intensity
 from gantlet.data.shape import Pixels, Shape, common_shape, fit
@@ -45,22 +45,8 @@ def plan(files: Files, layout: Layout, resolution: tuple[int, int] | None, skip_
     """
     entries = layout.parts["train"].entries
     headers, broken = scan(files, entries)
-    _refuse_broken(files, broken, len(entries), skip_broken)
+    refuse_broken(files, "pictures", broken, len(entries), skip_broken)
     return common_shape(list(headers.values()), resolution, shown(files.path))
-
-
-def _refuse_broken(files: Files, broken: dict[int, str], total: int, skip_broken: bool) -> None:
-    if not broken or (skip_broken and len(broken) < total):
-        return
-    first = broken[min(broken)].rstrip(".")
-    if total == 1:
-        raise UserError(f"{first}.")
-    if len(broken) == total:
-        raise UserError(f"{shown(files.path)}: none of the {total:,} pictures can be read; the first: {first}.")
-    raise UserError(
-        f"{shown(files.path)}: {len(broken):,} of {total:,} pictures cannot be read; the first: {first}; "
-        "`gantlet inspect` lists them all, and --skip-broken (skip_broken=True) leaves them out."
-    )
 
 
 def open_pictures(
@@ -95,7 +81,7 @@ def open_pictures(
     total = len(part.entries)
     with store.writing(folder, key, (total, shape.height, shape.width, shape.channels), shape.dtype) as writer:
         broken = decode(files, part.entries, shape, writer.rows, progress)
-        _refuse_broken(files, broken, total, skip_broken)
+        refuse_broken(files, "pictures", broken, total, skip_broken)
         keep = np.array([index for index in range(total) if index not in broken], np.int64)
         labels = as_indices(part.labels, layout.classes)
         rows = writer.rows[keep] if broken else writer.rows

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from gantlet.data.arrays import Npz, as_label_names
-from gantlet.data.files import Entry, Files
+from gantlet.data.files import Entry, Files, refuse_broken
 from gantlet.data.folders import Layout, Part, arrange
 from gantlet.data.pictures import Progress
 from gantlet.data.sources import existing, files_at
@@ -201,7 +201,7 @@ def decode(
             broken[index] = str(error)
         if progress is not None:
             progress(done, len(part.entries))
-    refuse_broken(found.files, broken, len(part.entries), skip_broken)
+    refuse_broken(found.files, "recordings", broken, len(part.entries), skip_broken)
     return [takes[index] for index in sorted(takes)], len(broken)
 
 
@@ -224,21 +224,6 @@ def stored(recording: Recording) -> NDArray[Any]:
     """Return the values as they are kept: int16 if every one is of 16 bits, else float32."""
     wave = recording.read()
     return np.rint(wave * 32768).astype(np.int16) if recording.header.exact else wave
-
-
-def refuse_broken(files: Files, broken: dict[int, str], total: int, skip_broken: bool) -> None:
-    """Raise UserError, with the first reason, unless nothing is broken or some may be skipped."""
-    if not broken or (skip_broken and len(broken) < total):
-        return
-    first = broken[min(broken)].rstrip(".")
-    if total == 1:
-        raise UserError(f"{first}.")
-    if len(broken) == total:
-        raise UserError(f"{shown(files.path)}: none of the {total:,} recordings can be read; the first: {first}.")
-    raise UserError(
-        f"{shown(files.path)}: {len(broken):,} of {total:,} recordings cannot be read; the first: {first}; "
-        "`gantlet inspect` lists them all, and --skip-broken (skip_broken=True) leaves them out."
-    )
 
 
 def of_arrays(found: FoundArrays) -> dict[str, list[Take]]:

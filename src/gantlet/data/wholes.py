@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.data import cache as store
-from gantlet.data.files import Entry, Files
+from gantlet.data.files import Entry, Files, refuse_broken
 from gantlet.data.intensity import Intensity
-from gantlet.data.pictures import Progress, _refuse_broken, check_finite, scan
+from gantlet.data.pictures import Progress, check_finite, scan
 from gantlet.data.shape import Shape, fit
 from gantlet.errors import UserError
 from gantlet.media.foreign import reading, shown
@@ -112,7 +112,7 @@ def decode(
 ) -> None:
     """Decode pictures into a new entry of the cache. Raises UserError for those that cannot be read, unless skipped."""
     headers, broken = scan(files, entries)
-    _refuse_broken(files, broken, len(entries), skip_broken)
+    refuse_broken(files, "pictures", broken, len(entries), skip_broken)
     common = shape_of(list(headers.values()), shown(files.path))
     total = sum(header.height * header.width for header in headers.values())
     sizes, names, marks, at = [], [], [], 0
@@ -136,7 +136,7 @@ def decode(
             marks.append(mark(picture))
             if progress is not None:
                 progress(index + 1, len(entries))
-        _refuse_broken(files, broken, len(entries), skip_broken)
+        refuse_broken(files, "pictures", broken, len(entries), skip_broken)
         intensity = Intensity.of(flat[:at])
         del flat
         meta = {"pictures": sizes, "names": names, "marks": marks, "intensity": intensity.to_json()}
