@@ -18,6 +18,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from math import pi
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from gantlet.draws import SampleDraws, key
 from gantlet.engine import loop
 from gantlet.engine.nets import evaluating
 from gantlet.engine.run import Run
+from gantlet.losses.adversarial import minimax
 from gantlet.networks import mlp
 from gantlet.recipe import Draws, Nets, Recipe
 from gantlet.recipes.image_gan import latents, normal
@@ -45,7 +47,7 @@ NUM = 10_000  # samples judged
 RECIPES = ("r1gan", "ambient_gan", "nrgan_si1", "nrgan_si2")
 
 RING, RADIUS, SPREAD = 8, 0.7, 0.01  # modes, distance from the middle, standard deviation of a mode
-TOY_BATCH, TOY_STEPS = 256, 6000
+TOY_BATCH, TOY_STEPS, TOY_UPDATES = 256, 2000, 10
 
 
 def ring(start: int, count: int) -> dict[str, Tensor]:
@@ -57,7 +59,11 @@ def ring(start: int, count: int) -> dict[str, Tensor]:
 
 
 def toy_recipe(sigma: float) -> Recipe:
-    """Return a game without any penalty on two-dimensional points, with instance noise that ends at two thirds."""
+    """Return the minimax game on two-dimensional points, with instance noise that ends at two thirds.
+
+    No penalty, no norm: ring and G's image never meet, so D is soon right everywhere and G's gradient vanishes
+    (Arjovsky & Bottou 2017, theorem 2.4).
+    """
 
     def fakes(nets: Nets, draws: Draws, y: Tensor | None, times: int) -> Tensor:
         points: Tensor = nets.G(latents(draws, normal, 16, times))
@@ -67,14 +73,17 @@ def toy_recipe(sigma: float) -> Recipe:
         points: Tensor = nets.G(normal(draws, 16))
         return points
 
-    return noisy_gan(
+    game = noisy_gan(
         G=mlp.Generator(16, 2, 1, (128, 128)),
         D=mlp.Discriminator(2, 1, (128, 128)),
         fakes=fakes,
         sample=sample,
+        loss=minimax,
         seen=instance_noise(annealed(sigma, TOY_BATCH * TOY_STEPS * 2 // 3)) if sigma else as_it_is,
         **training(1e-3, None, 0.5, 0.9, TOY_BATCH, 10_000),
     )
+    d, g = game.phases
+    return replace(game, phases=(replace(d, updates=TOY_UPDATES), g))
 
 
 def modes(points: Tensor) -> tuple[int, float]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from gantlet.losses.adversarial import nonsaturating
+from gantlet.losses.adversarial import AdversarialLoss, nonsaturating
 from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe
 from gantlet.recipes.image_gan import Penalty, latents, report_diversity, report_game, together
@@ -53,6 +53,7 @@ def noisy_gan(
     d_optimizer: MakeOptimizer,
     batch_size: int,
     average_halflife: int | None,
+    loss: AdversarialLoss = nonsaturating,
     schedule: Schedule | None = None,
     seen: Seen = as_it_is,
     watch: Callable[[Nets, Progress, Tensor], None] | None = None,  # is told D's logits of real pictures
@@ -62,7 +63,7 @@ def noisy_gan(
     fakes_per_real: int = 1,
     helpers: Mapping[str, nn.Module] | None = None,
 ) -> Recipe:
-    """Return the recipe of the non-saturating game in which D judges what `seen` shows of reals and of `fakes`."""
+    """Return the recipe of the game in which D judges what `seen` shows of reals and of `fakes`."""
 
     def discriminator_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
         real, y = batch["image"], batch.get("label")
@@ -72,7 +73,7 @@ def noisy_gan(
         report_game(progress, real_logits, fake_logits)
         if watch is not None:
             watch(nets, progress, real_logits)
-        terms = {"adversarial": nonsaturating.discriminator(real_logits, fake_logits).mean()}
+        terms = {"adversarial": loss.discriminator(real_logits, fake_logits).mean()}
         if penalty is not None:
             terms["penalty"] = penalty(lambda x: nets.D(x, y), shown_real, shown_fake, progress).mean()
         return terms
@@ -84,7 +85,7 @@ def noisy_gan(
         shown = seen(nets, progress, fake, "fake noise")
         fake_logits = nets.D(shown, fake_y)
         report_diversity(progress, real, fake)
-        return {"adversarial": nonsaturating.generator(fake_logits, fake_logits).mean()}
+        return {"adversarial": loss.generator(fake_logits, fake_logits).mean()}
 
     def r1_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
         y = batch.get("label")
