@@ -15,10 +15,9 @@ from torch import Tensor
 from gantlet.losses.policy_gradient import normalised_ratio
 from gantlet.networks.lstm import LSTM
 from gantlet.networks.text_cnn import SEQGAN_FILTERS, SEQGAN_MAPS, TextCNN
-from gantlet.recipe import Nets, Player, Progress, Recipe
-from gantlet.recipes.optimizers import adam
+from gantlet.recipe import Nets, Progress, Recipe
 from gantlet.recipes.text.seqgan import PolicyGame
-from gantlet.recipes.text.writing import TEXT_GAN, Writing, score, staged_adam
+from gantlet.recipes.text.writing import Writing, text_gan
 
 DATA = "lines"
 TINY = dict(vocab_size=12, length=8, num_classes=2, width=6, hidden=8, batch_size=4, pretrain=4, d_pretrain=0) | dict(
@@ -56,25 +55,18 @@ def maligan(
 ) -> Recipe:
     """An LSTM that imitates its own rows in proportion to D / (1 - D)."""
     game, start = RatioGame(Writing(length), 0, False, d_l2), pretrain + d_pretrain
-    return Recipe(
-        players={
-            "G": Player(
-                networks={"G": LSTM(vocab_size, width, hidden, num_classes=num_classes)},
-                optimizer=adam(lr, (0.9, 0.999)),
-                schedule=staged_adam(lr, g_lr, (0.9, 0.999), start, batch_size),
-                clip_norm=clip_norm,
-                average_halflife=average_halflife,
-            ),
-            "D": Player(
-                networks={"D": TextCNN(vocab_size, length, d_width, filters, maps, d_dropout, num_classes)},
-                optimizer=adam(d_lr, (0.9, 0.999)),
-            ),
-        },
+    return text_gan(
+        G=LSTM(vocab_size, width, hidden, num_classes=num_classes),
+        D=TextCNN(vocab_size, length, d_width, filters, maps, d_dropout, num_classes),
         phases=game.phases(pretrain, start, d_updates),
+        start=start,
+        lr=lr,
+        g_lr=g_lr,
+        d_lr=d_lr,
+        g_clip=clip_norm,
+        length=length,
         batch_size=batch_size,
-        sample=game.writing.sample,
-        score=score,
-        signs=TEXT_GAN,
+        average_halflife=average_halflife,
     )
 
 

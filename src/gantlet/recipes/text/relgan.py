@@ -19,10 +19,9 @@ from gantlet.networks.language_model import LanguageModel, write_softly
 from gantlet.networks.lstm import LSTM
 from gantlet.networks.relational_memory import RelationalMemory
 from gantlet.networks.text_cnn import ManyViews
-from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe
+from gantlet.recipe import Batch, Losses, Nets, Phase, Progress, Recipe
 from gantlet.recipes.image_gan import report_game
-from gantlet.recipes.optimizers import adam
-from gantlet.recipes.text.writing import TEXT_GAN, Writing, maximum_likelihood, report_variety, score, staged_adam
+from gantlet.recipes.text.writing import maximum_likelihood, report_variety, text_gan
 
 DATA = "lines"
 # G learns from the likelihood in the first step and against D from the second on: a test resumes after two.
@@ -69,29 +68,25 @@ def relgan(
         G = RelationalMemory(vocab_size, width, slots, heads, head_width, num_classes)
     else:
         G = LSTM(vocab_size, width, hidden, num_classes=num_classes)
-    D = ManyViews(vocab_size, length, d_width, views, filters, maps, d_dropout, num_classes)
     game = SoftGame(length, vocab_size, pretrain, sharpness, sharpness_samples)
     alone = (Phase(player="G", loss=maximum_likelihood, stop=pretrain),) if pretrain else ()
-    return Recipe(
-        players={
-            "G": Player(
-                networks={"G": G},
-                optimizer=adam(lr, (0.9, 0.999)),
-                schedule=staged_adam(lr, g_lr, (0.9, 0.999), pretrain, batch_size),
-                clip_norm=clip_norm,
-                average_halflife=average_halflife,
-            ),
-            "D": Player(networks={"D": D}, optimizer=adam(d_lr, (0.9, 0.999)), clip_norm=clip_norm),
-        },
+    return text_gan(
+        G=G,
+        D=ManyViews(vocab_size, length, d_width, views, filters, maps, d_dropout, num_classes),
         phases=(
             *alone,
             Phase(player="G", loss=game.generator, start=pretrain),
             Phase(player="D", loss=game.discriminator, start=pretrain, updates=d_updates),
         ),
+        start=pretrain,
+        lr=lr,
+        g_lr=g_lr,
+        d_lr=d_lr,
+        g_clip=clip_norm,
+        d_clip=clip_norm,
+        length=length,
         batch_size=batch_size,
-        sample=Writing(length).sample,
-        score=score,
-        signs=TEXT_GAN,
+        average_halflife=average_halflife,
     )
 
 

@@ -20,10 +20,9 @@ from gantlet.losses.policy_gradient import leave_one_out, reinforce
 from gantlet.networks.language_model import complete, log_likelihood
 from gantlet.networks.lstm import LSTM
 from gantlet.networks.text_cnn import SEQGAN_FILTERS, SEQGAN_MAPS, TextCNN
-from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe
+from gantlet.recipe import Batch, Losses, Nets, Phase, Progress, Recipe
 from gantlet.recipes.image_gan import report_game, together
-from gantlet.recipes.optimizers import adam
-from gantlet.recipes.text.writing import TEXT_GAN, Writing, maximum_likelihood, report_variety, score, staged_adam
+from gantlet.recipes.text.writing import Writing, maximum_likelihood, report_variety, text_gan
 
 DATA = "lines"
 # G learns from the likelihood in the first step and from rewards from the second on: a test resumes after two.
@@ -69,25 +68,18 @@ def seqgan(
     """
     game = PolicyGame(Writing(length), rollouts, baseline, d_l2)
     start = pretrain + d_pretrain
-    return Recipe(
-        players={
-            "G": Player(
-                networks={"G": LSTM(vocab_size, width, hidden, num_classes=num_classes)},
-                optimizer=adam(lr, (0.9, 0.999)),
-                schedule=staged_adam(lr, g_lr, (0.9, 0.999), start, batch_size),
-                clip_norm=clip_norm,
-                average_halflife=round(batch_size * log(0.5) / log(rollout_keep)),
-            ),
-            "D": Player(
-                networks={"D": TextCNN(vocab_size, length, d_width, filters, maps, d_dropout, num_classes)},
-                optimizer=adam(d_lr, (0.9, 0.999)),
-            ),
-        },
+    return text_gan(
+        G=LSTM(vocab_size, width, hidden, num_classes=num_classes),
+        D=TextCNN(vocab_size, length, d_width, filters, maps, d_dropout, num_classes),
         phases=game.phases(pretrain, start, d_updates),
+        start=start,
+        lr=lr,
+        g_lr=g_lr,
+        d_lr=d_lr,
+        g_clip=clip_norm,
+        length=length,
         batch_size=batch_size,
-        sample=game.writing.sample,
-        score=score,
-        signs=TEXT_GAN,
+        average_halflife=round(batch_size * log(0.5) / log(rollout_keep)),
     )
 
 

@@ -1,4 +1,4 @@
-"""What recipes that write text share: sampling, scores, pre-training, signs, and Adam from stage to stage."""
+"""What recipes that write text share: players, sampling, scores, pre-training, signs, and Adam from stage to stage."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from math import log
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gantlet.layers.tokens import PAD
 from gantlet.networks.language_model import log_likelihood, write
-from gantlet.recipe import Batch, Draws, Losses, Nets, Progress
+from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe
 from gantlet.recipes.image_gan import EVERY
+from gantlet.recipes.optimizers import adam
 from gantlet.recipes.signs import all_knowing_discriminator, dead_discriminator
 
 
@@ -83,6 +84,44 @@ def repetition(statistics: Mapping[str, float]) -> str | None:
 
 
 TEXT_GAN = (repetition, all_knowing_discriminator, dead_discriminator)
+
+
+ADAM = (0.9, 0.999)  # betas of all text GANs here (their authors' code)
+
+
+def text_gan(
+    *,
+    G: nn.Module,
+    D: nn.Module,
+    phases: tuple[Phase, ...],  # from `start` samples on, against D; likelihood and what D learns before are among them
+    start: int,
+    lr: float,  # of G before `start`
+    g_lr: float,  # of G from there on
+    d_lr: float,
+    g_clip: float | None,
+    d_clip: float | None = None,
+    length: int,
+    batch_size: int,
+    average_halflife: int | None,
+) -> Recipe:
+    """Return the recipe of a language model G that begins with the likelihood and goes on against D."""
+    return Recipe(
+        players={
+            "G": Player(
+                networks={"G": G},
+                optimizer=adam(lr, ADAM),
+                schedule=staged_adam(lr, g_lr, ADAM, start, batch_size),
+                clip_norm=g_clip,
+                average_halflife=average_halflife,
+            ),
+            "D": Player(networks={"D": D}, optimizer=adam(d_lr, ADAM), clip_norm=d_clip),
+        },
+        phases=phases,
+        batch_size=batch_size,
+        sample=Writing(length).sample,
+        score=score,
+        signs=TEXT_GAN,
+    )
 
 
 def staged_adam(
