@@ -41,7 +41,7 @@ from gantlet.recipes.optimizers import adam, linear_decay
 from slices import Row, Rows, count_processor_seconds, mean
 
 ROWS = Rows("mode_coverage")
-LATENT, BATCH, SAMPLES = 2, 128, 2500
+LATENT, BATCH, SAMPLES = 2, 256, 2500
 GAMMA = 3e-5  # of R1 at the end: a D that tells .05 needs slopes of 20
 
 
@@ -106,8 +106,8 @@ class Plane(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int = 128, layers: int = 3) -> None:
         super().__init__()
-        self.frequencies = tuple(2.0**i for i in range(-2, 6)) if outputs == 1 else ()
-        sizes = [inputs * (1 + 2 * len(self.frequencies)), *[width] * layers]
+        self.register_buffer("frequencies", 2.0 ** torch.arange(-2, 6) if outputs == 1 else None)
+        sizes = [inputs * (17 if outputs == 1 else 1), *[width] * layers]
         hidden = [m for a, b in itertools.pairwise(sizes) for m in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
         self.layers, self.outputs = nn.Sequential(*hidden, nn.Linear(width, outputs)), outputs
         if outputs == 2:
@@ -118,14 +118,16 @@ class Plane(nn.Module):
             self.layers[-1].weight.data *= 3.0
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        waves = [wave(x * frequency) for frequency in self.frequencies for wave in (torch.sin, torch.cos)]
-        out: Tensor = self.layers(torch.cat([x / 5 if waves else x, *waves], dim=1))
+        if self.frequencies is not None:
+            angles = (x[:, :, None] * self.frequencies).flatten(1)
+            x = torch.cat([x / 5, angles.sin(), angles.cos()], dim=1)
+        out: Tensor = self.layers(x)
         return out[:, 0] if self.outputs == 1 else out
 
 
 def game(steps: int, lr: float, betas: tuple[float, float], **parts: object) -> Recipe:
     """Return the shared paragraph of two-player games over networks of the plane, the learning rate falling to 0."""
-    given = {"G": Plane(LATENT, 2), "D": Plane(2, 1), "loss": nonsaturating, **parts}
+    given = {"G": Plane(LATENT, 2, 256), "D": Plane(2, 1), "loss": nonsaturating, **parts}
     decay = linear_decay(lr, steps * BATCH)
     return image_gan(
         **given, latent_dim=LATENT, g_optimizer=adam(lr, betas), d_optimizer=adam(lr, betas), g_schedule=decay,
@@ -178,7 +180,7 @@ def r1_noise(steps: int) -> Recipe:
 
     lr, betas = 1e-3, (0.0, 0.99)
     two = noisy_gan(
-        G=Plane(LATENT, 2), D=Plane(2, 1), fakes=fakes, sample=sampler(normal, LATENT), seen=seen, batch_size=BATCH,
+        G=Plane(LATENT, 2, 256), D=Plane(2, 1), fakes=fakes, sample=sampler(normal, LATENT), seen=seen, batch_size=BATCH,
         g_optimizer=adam(lr, betas), d_optimizer=adam(lr, betas), schedule=linear_decay(lr, steps * BATCH),
         average_halflife=50 * BATCH,
     )  # fmt: skip
@@ -197,7 +199,7 @@ def wgan_gp(steps: int) -> Recipe:
     return game(steps, 1e-3, (0.0, 0.9), loss=wasserstein, penalty=gradient_penalty(0.1), d_updates=2)
 
 
-STEPS = 8000
+STEPS = 12_000
 GAMES: dict[str, Callable[[int], Recipe]] = {
     "plain": plain, "hinge_spectral": hinge_spectral, "r1": r1, "r1_noise": r1_noise, "relativistic": relativistic,
     "wgan_gp": wgan_gp,

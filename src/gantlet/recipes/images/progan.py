@@ -26,12 +26,12 @@ TINY = dict(
     channels=1, resolution=8, latent_dim=8, channel_base=64, channel_max=8, stabilise_samples=0, fade_samples=64,
     batch_size=8,
 )  # fmt: skip
-# First guesses, not measured yet.
 QUICK: dict[str, dict[str, object]] = {
-    "progan": dict(
-        latent_dim=64, channel_base=512, channel_max=64, stabilise_samples=2_000, fade_samples=2_000, batch_size=32
+    "progan": dict(  # docs/lab-log.md, 2026-11-21
+        latent_dim=64, channel_base=512, channel_max=32, stabilise_samples=1_000, fade_samples=1_000, lr=2e-3,
+        batch_size=32,
     )
-}
+}  # fmt: skip
 
 
 def level_at(samples: int, stabilise: int, fade: int, top: int) -> float:

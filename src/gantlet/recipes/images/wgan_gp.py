@@ -17,7 +17,8 @@ TINY = dict(channels=1, resolution=8, latent_dim=8, g_width=8, d_width=8, d_upda
 # Chosen on MNIST, one seed (docs/lab-log.md, 2026-11-21); measured over three in benchmarks/results/spine.json.
 QUICK: dict[str, dict[str, object]] = {
     "wgan_gp": dict(latent_dim=64, g_width=32, d_width=32, lr=5e-4, d_updates=2, batch_size=64),
-    "wgan_gp_resnet": dict(g_width=32, d_width=32, d_updates=2, fakes_per_real=1),
+    # docs/lab-log.md, 2026-11-21
+    "wgan_gp_resnet": dict(g_width=8, d_width=8, lr=5e-4, d_updates=2, fakes_per_real=1),
 }
 
 
