@@ -181,8 +181,8 @@ def r1_noise(steps: int) -> Recipe:
     lr, betas = 1e-3, (0.0, 0.99)
     two = noisy_gan(
         G=Plane(LATENT, 2, 256), D=Plane(2, 1), fakes=fakes, sample=sampler(normal, LATENT), seen=seen,
-        batch_size=BATCH, g_optimizer=adam(lr, betas), d_optimizer=adam(lr, betas), schedule=linear_decay(lr, steps * BATCH),
-        average_halflife=50 * BATCH,
+        batch_size=BATCH, g_optimizer=adam(lr, betas), d_optimizer=adam(lr, betas),
+        schedule=linear_decay(lr, steps * BATCH), average_halflife=50 * BATCH,
     )  # fmt: skip
     return replace(two, phases=(*two.phases, Phase(player="D", loss=penalty)))
 
