@@ -13,7 +13,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gantlet import __version__, cli_apply, cli_augment, cli_latents, cli_remedies, cli_sounds, cli_text, cli_train
+from gantlet import (
+    __version__,
+    cli_apply,
+    cli_augment,
+    cli_clips,
+    cli_latents,
+    cli_remedies,
+    cli_sounds,
+    cli_text,
+    cli_train,
+)
 from gantlet.errors import RunFailed, UserError, suggest
 from gantlet.parsing import parse, parser, resolution, whole
 
@@ -28,7 +38,7 @@ Train, judge and use generative adversarial networks.
   gantlet inspect path/to/pictures                              what a data set holds and what is odd
   gantlet list                                                  all recipes
   gantlet show sngan                                            one recipe: paper, options, defaults
-  gantlet apply RUN INPUT --out OUT                             what a model makes of pictures or sounds
+  gantlet apply RUN INPUT --out OUT                             what a model makes of pictures, sounds, clips
   gantlet curve RUN RUN --data DATA --out curve.png             text: quality against diversity, by temperature
   gantlet features RUN INPUT --out mel.npz                      the mel spectrogram that a vocoder takes
   gantlet encode RUN INPUT --out z.npz                          latents of pictures, by the model's own encoder
@@ -109,7 +119,8 @@ def sample(words: list[str]) -> int:
         "Draw new samples from a run. Sample i depends on (seed, i) alone, whatever the batch size.\n"
         "OUT ending in .npz is one file of arrays, in .png one grid; anything else is a folder of pictures, or of\n"
         "sounds with spectrograms.png, preview.wav and manifest.json (.wav is one file of all sounds).\n"
-        "Text goes to a .txt, a line each.",
+        "Text goes to a .txt, a line each. Clips go to a folder (a .gif each, all as .gif and film strips), or side\n"
+        "by side to a .gif, .webp, .mp4 or .webm; --seconds makes them of any length.",
     )
     add = verb.add_argument
     add("run", help="a run folder, or one checkpoint folder")
@@ -121,6 +132,9 @@ def sample(words: list[str]) -> int:
     add("--truncation", type=float, help="for recipes that have it")
     add("--temperature", type=float, help="text: below 1 safer and more alike, above 1 more varied")
     add("--prefix", help="text: what every sample begins with")
+    add("--num-frames", type=whole, help="clips: frames of each; as many as those trained on if not given")
+    add("--seconds", type=float, help="clips: of any length, side by side, in constant memory")
+    add("--fix", help="clips: content or motion, which all samples then share")
     add("--batch-size", type=whole, help="samples computed at once")
     add("--checkpoint", help="auto, best or last")
     add("--recipe", help="needed for a model of your own recipe: its module:function")
@@ -131,14 +145,19 @@ def sample(words: list[str]) -> int:
 
     from gantlet.media.image import write_samples
 
-    if out.suffix.lower() not in (*cli_sounds.SUFFIXES, *cli_text.SUFFIXES) and not out.is_dir():
+    known = (*cli_sounds.SUFFIXES, *cli_text.SUFFIXES, *cli_clips.SUFFIXES)
+    if out.suffix.lower() not in known and not out.is_dir():
         raise UserError(f"--out takes a .npz, a .png grid or a folder, not '{out.name}'; choose another name.")
     model = load(given)
     if model.vocabulary is not None:
         return cli_text.sample(model, out, given)
+    if model.frame_rate:
+        return cli_clips.sample(model, out, given)
+    if "seconds" in given:
+        raise UserError(f"--seconds is for models of clips, and '{model.about['recipe']}' is none; leave it out.")
     if model.sample_rate:
         return cli_sounds.sample(model, out, given)
-    if out.suffix.lower() in (".wav", ".txt"):
+    if out.suffix.lower() not in (".npz", ".png", "") and not out.is_dir():
         raise UserError(
             f"A model of pictures writes no {out.suffix}: '{out.name}'; name a .npz, a .png grid or a folder."
         )
@@ -198,12 +217,12 @@ def interpolate(words: list[str]) -> int:
     """gantlet interpolate"""
     verb = parser(
         "interpolate",
-        "RUN --out FILE.png|FILE.wav [--rows R] [--steps S]",
-        "Walk from one sample to another, row by row; sounds one after the other.",
+        "RUN --out FILE.png|FILE.wav|FILE.gif [--rows R] [--steps S]",
+        "Walk from one sample to another, row by row; sounds one after the other, clips side by side.",
     )
     add = verb.add_argument
     add("run", help="a run folder, or one checkpoint folder")
-    add("--out", required=True, help="a .png; for sounds a .wav")
+    add("--out", required=True, help="a .png; for sounds a .wav, for clips a .gif, .webp, .mp4 or .webm")
     add("--rows", type=whole, help="walks")
     add("--steps", type=whole, help="pictures per walk")
     add("--seed", type=int, help="of the end points")
@@ -214,11 +233,13 @@ def interpolate(words: list[str]) -> int:
     add("--device", help="auto, cpu, cuda, mps")
     given = parse(verb, words)
     out = Path(given.pop("out"))
-    if out.suffix not in (".png", ".wav"):
+    if out.suffix not in (".png", ".wav", *cli_clips.LONG) or not out.suffix:
         raise UserError(f"--out must end in .png, not '{out.name}'.")
     from gantlet.media.image import grid, to_displayable, write_image
 
     model = load(given)
+    if model.frame_rate:
+        return cli_clips.interpolate(model, out, given)
     if model.sample_rate:
         return cli_sounds.interpolate(model, out, given)
     if out.suffix != ".png":
@@ -239,6 +260,7 @@ def inspect(words: list[str]) -> int:
     verb.add_argument("--labels", help="a CSV of file,label")
     verb.add_argument("--resolution", type=resolution, help="as for train")
     verb.add_argument("--label-pattern", help="sounds: as for train")
+    verb.add_argument("--clips", action="store_true", help="folders of frames and film strips: take them for clips")
     verb.add_argument("--json", action="store_true", help="print JSON")
     given = parse(verb, words)
     as_json = given.pop("json", False)

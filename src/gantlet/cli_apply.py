@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gantlet import cli_text
+from gantlet import cli_clips, cli_text
 from gantlet.errors import UserError
 from gantlet.parsing import Parser, keywords, parse, parser, split_options, whole
 
@@ -31,8 +31,12 @@ def apply(words: list[str]) -> int:
         return cli_text.apply(model, given, options, out, source)
     if model.recipe.hearing is not None:
         return sounds(model, given, options, out, source)
+    from gantlet.applying.clips import takes
     from gantlet.applying.pictures import Extras, apply_pictures
 
+    gif = Path(source).suffix.lower() == ".gif"
+    if takes(Path(source), out) and not (gif and any(name in given for name in cli_clips.NOT_OF_CLIPS)):
+        return cli_clips.apply(model, given, keywords(options), out, source)
     if Path(source).suffix.lower() in SOUNDS:
         raise UserError(f"INPUT {source} is a recording, and the recipe '{model.about['recipe']}' takes pictures.")
     if "piece" in given:
@@ -142,6 +146,8 @@ def apply_parser() -> Parser:
         "`train --data` takes.\n"
         "A model of sounds takes recordings (wav; flac, ogg, mp3 with pip install gantlet[audio]) of any rate, a\n"
         "vocoder mels too (`gantlet features`), and writes .wav of the same rate, channels and depth.\n"
+        "Clips (.gif, .webp; .mp4, .webm and others with pip install gantlet[video]) go through frame by frame, in\n"
+        "constant memory; frame times are kept, sound is not. OUT then is a .gif, .webp, .mp4, .webm or a folder.\n"
         "A model of style takes a .txt and writes a .txt, line by line: --to CLASS.\n"
         "What the recipe's own `apply` takes follows as --name value.",
     )

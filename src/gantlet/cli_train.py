@@ -19,7 +19,8 @@ def verb_train() -> Parser:
         "DATA: digits (built in); mnist, fashion_mnist, kmnist, cifar10 (downloaded once); or a folder, zip or tar of\n"
         "pictures (sub-folders are classes), idx files, .npy or .npz. Sounds: tones (built in), or a folder, zip or\n"
         "tar of recordings. Text: a .txt, .csv or .tsv (also .gz) with a sentence a line, or one long text, or\n"
-        "a folder of these (a file or folder per class).\n"
+        "a folder of these (a file or folder per class). Clips: bouncing_shapes, moving_digits (built in), or a\n"
+        "folder, zip or tar of .gif, .webp, .mp4 (pip install gantlet[video]), folders of frames or film strips.\n"
         "A recipe's own options follow as --name value: `gantlet show RECIPE` lists them.",
     )
     verb.add_argument("recipe", nargs="?", help="its name (`gantlet list`), or package.module:function")
@@ -46,6 +47,7 @@ def verb_train() -> Parser:
     add("--level", help="text: char, word or bpe; words where blanks part few enough of them if not given")
     add("--window", type=whole, help="text: read it as one long text, in windows of so many tokens")
     add("--symbols", type=whole, help="text: at most so many, the most frequent")
+    add("--stride", type=whole, help="clips: take every so many frames; --num-frames of the recipe is their number")
     add("--unconditional", action="store_true", help="leave labels aside")
     add("--balance", type=float, help="class-balanced sampling: 0 as they come, 1 classes equally likely")
     add("--balance-side", help="whose classes: both, discriminator (its real pictures), generator (its labels)")
@@ -88,7 +90,8 @@ def train(words: list[str]) -> int:
     out = given["out"]
     print(f"Trained {model.about['recipe']}; everything is in {out}. Open {Path(out) / 'report.html'}")
     if model.recipe.sample is not None:
-        kind = "samples.txt" if model.vocabulary else "samples" if model.sample_rate else "samples.png"
+        kind = "samples.txt" if model.vocabulary else "samples.png"
+        kind = "samples" if model.sample_rate or model.frame_rate else kind
         print(f"  gantlet sample {out} --num 64 --out {kind}")
         print(f"  gantlet evaluate {out} --data {given['data']}")
     return 0

@@ -32,6 +32,10 @@ class SampleDraws:
     def __len__(self) -> int:
         return len(self._numbers)
 
+    def repeated(self, number: int = 0) -> SampleDraws:
+        """Return draws for as many rows, all those of one sample: what a batch shares, whatever rows it has."""
+        return SampleDraws(self._seed, [number] * len(self), self._device)
+
     def normal(self, stream: str, *shape: int) -> Tensor:
         """Return standard normal numbers [n, *shape], float32 (Box-Muller)."""
         count = prod(shape)

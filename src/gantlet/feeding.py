@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gantlet.data import (
+    Clips,
     Excerpts,
     ImageData,
     Lines,
@@ -20,6 +23,7 @@ from gantlet.data import (
     Sounds,
     Translation,
     balanced_weights,
+    open_clips,
     open_excerpts,
     open_images,
     open_lines,
@@ -29,23 +33,26 @@ from gantlet.data import (
 )
 from gantlet.data.order import effective_number_weights
 from gantlet.data.recordings import holds_sounds
+from gantlet.data.shots import holds_clips
 from gantlet.data.texts import holds_text
 from gantlet.draws import key
 from gantlet.errors import UserError, suggest
 from gantlet.recipes import catalogue
 from gantlet.remedies.holdout import split
 
-Data = ImageData | Translation | Sounds | Excerpts | Mixtures | Lines
+Data = ImageData | Translation | Sounds | Excerpts | Mixtures | Lines | Clips
 Rows = Callable[[int, int], Mapping[str, Tensor]]
 
 OF_IMAGES = ("labels", "unconditional")  # options that mean something only for one kind of pictures with labels
 OF_TWO = ("target", "side_by_side")  # and those for two kinds of pictures
 OF_SOUND = ("sample_rate", "duration", "noise", "label_pattern")  # and those for sounds
+OF_CLIPS = ("resolution", "labels", "stride", "unconditional", "skip_broken")  # all that clips know
 OF_TEXT = ("level", "window", "symbols")  # and those for text
 TEXT = ("lines", "passages")  # kinds of data of recipes that read
 FOR_TEXT = (  # remedies that need no pictures
     "holdout", "label_smoothing", "lecam", "top_k", "historical_averaging", "gradient_clipping", "sgd",
 )  # fmt: skip
+FOR_CLIPS = (*FOR_TEXT, "apa", "diffaugment", "little_data", "ada", "auto", "instance_noise")  # alike in all frames
 SOUND = {  # kind of data of a recipe that hears -> the options it knows
     "sounds": ("sample_rate", "duration", "labels", "label_pattern", "unconditional"),
     "excerpts": ("sample_rate", "duration", "group"),
@@ -54,9 +61,11 @@ SOUND = {  # kind of data of a recipe that hears -> the options it knows
 
 
 def kind_of(recipe: str | None, source: str | Path) -> str:
-    """Return what a recipe is fed; without a recipe "lines", "sounds" or "images", whichever the source holds."""
+    """Return what a recipe is fed; without a recipe "lines", "sounds", "clips" or "images", as the source holds."""
     if recipe is not None:
         return catalogue.data_kind(recipe)
+    if holds_clips(source):
+        return "clips"
     return "lines" if holds_text(source) else "sounds" if holds_sounds(source) else "images"
 
 
@@ -74,6 +83,10 @@ def open_data(
 
     Raises UserError for options that mean nothing for this kind, and whatever is wrong with the data.
     """
+    if kind == "clips":
+        return open_clip_data(source, resolution, options, given)
+    if given["stride"] is not None:
+        raise UserError("--stride is for recipes of clips; leave it out.")
     if kind in TEXT:
         return open_text(kind, source, resolution, options, given)
     for name in OF_TEXT:
@@ -125,6 +138,26 @@ def open_sound_data(
     return open_excerpts(source, **how) if kind == "excerpts" else open_mixtures(source, **how)
 
 
+def open_clip_data(
+    source: str | Path, resolution: int | tuple[int, int] | None, options: Mapping[str, Any], given: Mapping[str, Any]
+) -> Clips:
+    """Open "clips"; raises UserError as `open_data` does."""
+    for name, value in given.items():
+        if value and name not in OF_CLIPS:
+            raise UserError(f"--{name.replace('_', '-')} means nothing for a recipe that is fed clips; leave it out.")
+    numbers = {name: whole(name, options.get(name)) for name in ("num_frames", "channels")}
+    how: dict[str, Any] = {name: given[name] for name in OF_CLIPS if name != "resolution"}
+    return open_clips(source, resolution=resolution, **{**how, **numbers})
+
+
+def whole(name: str, value: Any) -> int | None:
+    """Return a whole number that an option was given; None where it was not. Raises UserError for other text."""
+    try:
+        return None if value is None else int(value)
+    except ValueError as error:
+        raise UserError(f"--{name.replace('_', '-')} is a whole number, not '{value}'.") from error
+
+
 def open_text(
     kind: str,
     source: str | Path,
@@ -147,10 +180,11 @@ def open_text(
 
 
 def refuse_remedies(data: Data, names: Iterable[str]) -> None:
-    """Raise UserError for remedies that look at pictures, where there are none but tokens."""
-    odd = [name for name in names if name not in FOR_TEXT] if isinstance(data, Lines) else []
-    if odd:
-        raise UserError(f"Remedy '{odd[0]}' works on pictures; for text there are {', '.join(FOR_TEXT)}.")
+    """Raise UserError for remedies that look at pictures, where there are tokens or clips."""
+    for kind, what, able in ((Lines, "text", FOR_TEXT), (Clips, "clips", FOR_CLIPS)):
+        odd = [name for name in names if name not in able] if isinstance(data, kind) else []
+        if odd:
+            raise UserError(f"Remedy '{odd[0]}' works on pictures; for {what} there are {', '.join(able)}.")
 
 
 def as_the_recipe_says(data: Data, arguments: Mapping[str, Any]) -> Data:
@@ -165,6 +199,13 @@ def as_the_recipe_says(data: Data, arguments: Mapping[str, Any]) -> Data:
             if arguments.get(name, there) != there:
                 rule = "give --duration in seconds instead" if name == "length" else f"give --{name.replace('_', '-')}"
                 raise UserError(f"The recipe is told {name} {arguments[name]} and the sounds have {there}; {rule}.")
+    if isinstance(data, Clips):
+        for name, there in data.facts().items():
+            told = arguments.get(name, there)
+            told = list(told) if isinstance(told, tuple) else told
+            if name != "num_classes" and told != there:
+                rule = "give --stride instead" if name == "frame_rate" else "leave it out"
+                raise UserError(f"The recipe is told {name} {told} and the clips have {there}; {rule}.")
     if isinstance(data, Lines):
         for name, there in data.facts().items():
             if name != "num_classes" and arguments.get(name, there) != there:
@@ -215,14 +256,14 @@ def feed(data: Data, seed: int, balance: Balance, holdout: Mapping[str, Any] | N
         if balance or holdout:
             raise UserError("One long text has no classes to balance and no rows to hold out; leave that out.")
         return data.windows(seed).rows
-    if isinstance(data, ImageData | Sounds | Lines):
+    if isinstance(data, ImageData | Sounds | Lines | Clips):
         if balance and data.labels is None:
             name = "--balance" if balance.alpha else "--class-weights"
             raise UserError(f"{name} needs labels and the data has none; leave it out.")
         return Feed(data, seed, balance, holdout).rows
     if balance or holdout:
         name = "--balance" if balance else "--remedy holdout (or one that brings it)"
-        raise UserError(f"{name} is for recipes that are fed images or sounds with or without labels; leave it out.")
+        raise UserError(f"{name} is for recipes of images, sounds or clips with or without labels; leave it out.")
     return data.feed(seed)
 
 
@@ -236,8 +277,9 @@ class Feed:
     """Batches by position; with `holdout`, the arguments of that remedy, a part of the data is never trained on."""
 
     def __init__(
-        self, images: ImageData | Sounds | Lines, seed: int, balance: Balance, holdout: Mapping[str, Any] | None
+        self, images: ImageData | Sounds | Lines | Clips, seed: int, balance: Balance, holdout: Mapping[str, Any] | None
     ) -> None:
+        self._seed = seed
         share, most = (0.0, 0) if holdout is None else (float(holdout["share"]), int(holdout["most"]))
         kept, held = (part.numpy() for part in split(len(images), share, most))
         self._images, self._kept, self._held = images, kept, held
@@ -255,12 +297,18 @@ class Feed:
     def rows(self, start: int, count: int) -> dict[str, Tensor]:
         """Return `count` rows from a position on: "image", "label", and "holdout_image", "holdout_label" if any."""
         chosen = self._order.indices(start, count)
-        batch = self._images.batch(self._kept[chosen])
+        batch = self._batch(self._kept[chosen], start)
         if self._weights is not None:
             batch["weight"] = self._weights[torch.from_numpy(chosen)]
         if self._asked is not None and self._images.labels is not None:
             batch["fake_label"] = torch.from_numpy(self._images.labels[self._kept[self._asked.indices(start, count)]])
         if len(self._held):
-            held = self._images.batch(self._held[self._held_order.indices(start, count)])
+            held = self._batch(self._held[self._held_order.indices(start, count)], start)
             batch.update({f"holdout_{name}": rows for name, rows in held.items()})
         return batch
+
+    def _batch(self, chosen: NDArray[Any], start: int) -> dict[str, Tensor]:
+        """Return rows of the data; clips begin at a moment that seed and position decide."""
+        if isinstance(self._images, Clips):
+            return self._images.batch(chosen, key(self._seed, "moments") // 2 + np.arange(start, start + len(chosen)))
+        return self._images.batch(chosen)

@@ -17,11 +17,13 @@ from torch import Tensor
 from gantlet.data import ImageData, NoSuchSplit, Order, open_images
 from gantlet.data.cache import cache_folder
 from gantlet.data.recordings import holds_sounds
+from gantlet.data.shots import holds_clips
 from gantlet.data.sounds import Sounds, open_sounds
 from gantlet.data.texts import holds_text
 from gantlet.engine import loop
 from gantlet.engine.run import Run
 from gantlet.errors import UserError, suggest
+from gantlet.judging_clips import evaluate_clips, refuse_for_clips
 from gantlet.judging_text import evaluate_text, refuse_for_text
 from gantlet.metrics import (
     Features,
@@ -224,9 +226,11 @@ def evaluate(
     if holds_text(data) if model is None else model.vocabulary is not None:
         refuse_for_text(extractor_name, inception, labels, label_pattern)
         return evaluate_text(what, model, data, num, seed, options)
+    if holds_clips(data) if model is None else model.frame_rate is not None:
+        refuse_for_clips(inception, label_pattern)
+        return evaluate_clips(what, model, data, num, seed, extractor_name, labels, note, options)
     if holds_sounds(data) if model is None else "sample_rate" in model.about["data"]["facts"]:
-        made = _Made(what, model, num, seed, options)
-        real = {"labels": labels, "label_pattern": label_pattern}
+        made, real = _Made(what, model, num, seed, options), {"labels": labels, "label_pattern": label_pattern}
         return _evaluate_sounds(made, data, extractor_name, inception, real, note)
     given = None if model is not None else open_images(Path(what))  # type: ignore[arg-type]
     source = str(model.about["data"]["source"]) if model is not None else ""

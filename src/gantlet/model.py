@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 CHECKPOINTS = ("auto", "best", "last")
+CLIPS_AT_ONCE = 32  # samples: a clip is many pictures
 
 
 class Model:
@@ -51,6 +52,12 @@ class Model:
         rate = self.about["data"]["facts"].get("sample_rate")
         return None if rate is None else int(rate)
 
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames a second of the clips the model was trained on; None for a model of anything else."""
+        rate = self.about["data"]["facts"].get("frame_rate")
+        return None if rate is None else float(rate)
+
     @cached_property
     def vocabulary(self) -> Vocabulary | None:
         """The symbols of the text the model was trained on; None for a model of pictures or sounds."""
@@ -69,7 +76,7 @@ class Model:
     ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
         """Yield samples `first` to `first + num` in batches: (pictures [n, C, H, W] in [-1, 1], labels [n] or None).
 
-        A model of sounds yields them as [n, C, T], one of text tokens [n, T] int64.
+        A model of sounds yields them as [n, C, T], of clips as [n, C, T, H, W], one of text tokens [n, T] int64.
 
         Sample i depends on (seed, i) alone. Without `label` a conditional model draws labels as often as its data has.
 
@@ -86,23 +93,30 @@ class Model:
         known = set(inspect.signature(self.recipe.sample).parameters) - {"nets", "draws", "label"}
         for option in options:
             if option not in known:
-                raise UserError(
-                    f"Recipe '{self.about['recipe']}' has no {option} to sample with; leave --{option} out."
-                )
+                flag = option.replace("_", "-")
+                raise UserError(f"Recipe '{self.about['recipe']}' has no {option} to sample with; leave --{flag} out.")
+        if self.frame_rate is not None:
+            batch_size = min(batch_size, CLIPS_AT_ONCE)
         for start in range(first, first + num, batch_size):
             numbers = range(start, min(start + batch_size, first + num))
             draws = SampleDraws(seed, numbers, self.device)
-            y = self._labels(draws, label, numbers, first)
+            y = self.labels(draws, label, numbers, first)
             keywords = dict(options) if y is None else {"label": y, **options}
             pictures = self.recipe.sample(self.nets, draws, **keywords)
             yield pictures if self.vocabulary is not None else pictures.float(), y
 
     def sample(self, num: int = 1, **options: Any) -> Tensor:
-        """Return `num` samples [num, C, H, W], or [num, C, T] of sound, float32 in [-1, 1]; of text tokens [num, T].
+        """Return `num` samples [num, C, H, W], float32 in [-1, 1]; as `batches` says of other kinds.
 
         See `batches` for seed, label, first, batch_size.
         """
         return torch.cat([pictures for pictures, _ in self.batches(num, **options)])
+
+    def roll(self, num: int, frames: int, **options: Any) -> Iterator[Tensor]:
+        """Yield frames [num, C, H, W] of clips of any length one by one; see `batches` for seed, label and first."""
+        from gantlet.applying.rolling import rolled
+
+        return rolled(self, num, frames, **options)
 
     def lines(self, num: int = 1, **options: Any) -> list[str]:
         """Return `num` samples of a model of text as strings; `temperature` and `prefix` as the recipe has them.
@@ -125,9 +139,10 @@ class Model:
 
         return scored(self, lines)
 
-    def _labels(
+    def labels(
         self, draws: SampleDraws, label: int | str | Sequence[int] | None, numbers: range, first: int
     ) -> Tensor | None:
+        """Return the labels [n] of samples: those asked for, or drawn as often as the data has them; or None."""
         if not self.conditional:
             if label is not None:
                 raise UserError(f"Recipe '{self.about['recipe']}' was trained without labels; leave --label out.")
@@ -179,7 +194,7 @@ class Model:
         pictures = []
         for row in range(rows):
             ends = SampleDraws(seed, [2 * row, 2 * row + 1], self.device)
-            y = self._labels(SampleDraws(seed, [2 * row], self.device), label, range(1), 0)
+            y = self.labels(SampleDraws(seed, [2 * row], self.device), label, range(1), 0)
             keywords = dict(options) if y is None else {"label": y.expand(steps), **options}
             pictures.append(self.recipe.sample(self.nets, Between(ends, steps, straight), **keywords).float())
         return torch.stack(pictures)
@@ -227,10 +242,12 @@ class Model:
         [H, W], [1, H, W] or [N, 1, H, W] is 1 in holes. The result lies on the device of `pictures`.
 
         A model of sounds takes waves [T], [C, T] or [N, C, T] and gives such waves; `sample_rate` says what rate they
-        have if it is not the model's.
+        have if it is not the model's. Clips [N, C, T, H, W] go through a model of pictures frame by frame.
 
         Raises UserError if the recipe applies to no pictures, or does not know an option.
         """
+        if pictures.ndim == 5:
+            return self._clips(pictures, strength=strength, tile=tile, **options)
         if self.recipe.hearing is not None:
             from gantlet.applying.hearer import hearer
 
@@ -252,9 +269,14 @@ class Model:
         made = run.whole(batch, mask)
         return made if pictures.ndim == 4 else made[0]
 
+    def _clips(self, clips: Tensor, **options: Any) -> Tensor:
+        """Return what becomes of the frames of clips [N, C, T, H, W]."""
+        made = self.apply(clips.transpose(1, 2).flatten(0, 1), **options)
+        return made.view(clips.shape[0], clips.shape[2], *made.shape[1:]).transpose(1, 2)
+
     def to_raw(self, pictures: Tensor) -> np.ndarray[Any, Any]:
-        """Return pictures as an array [N, H, W, C] in the type and range of the training data."""
-        return self.intensity.to_raw(pictures.permute(0, 2, 3, 1))
+        """Return pictures as an array [N, H, W, C] in the type and range of the training data; clips with T first."""
+        return self.intensity.to_raw(pictures.movedim(1, -1))
 
 
 class Between:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gantlet.data import ImageData, Lines, Sounds
+from gantlet.data import Clips, ImageData, Lines, Sounds
 from gantlet.engine import parallel
 from gantlet.engine.loop import Training, save
 from gantlet.engine.nets import evaluating
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 GRID = 64  # samples in a grid
 EVALUATED = 2048  # samples of an evaluation while training
+CLIPS_EVALUATED = 256  # clips of one
 SHARE = 0.05  # of the time that evaluations may take
 
 
@@ -151,7 +152,7 @@ class Evaluations:
     """
 
     def __init__(
-        self, record: Record, data: ImageData | Sounds | Lines, seconds: float, observer: Observer | None
+        self, record: Record, data: ImageData | Sounds | Lines | Clips, seconds: float, observer: Observer | None
     ) -> None:
         self._record, self._data, self._seconds, self._observer = record, data, seconds, observer
         self._last, self._cost = time.monotonic(), 0.0
@@ -194,10 +195,12 @@ class Evaluations:
 
     def judgement(self, training: Training, observer: Observer) -> Judgement | TextJudgement:
         """Return the numbers of this moment. No checkpoint of text is marked best: see the quality-diversity curve."""
-        from gantlet import judging, judging_text
+        from gantlet import judging, judging_clips, judging_text
 
         data = self._data
-        if not isinstance(data, Lines) and self._features is None:
+        if self._features is None and isinstance(data, Clips):
+            self._features = judging_clips.extractor("auto", data, note=observer.status.note)
+        elif self._features is None and isinstance(data, ImageData | Sounds):
             self._features = judging.extractor("auto", data, note=observer.status.note)
         with evaluating(training.state.nets.averaged):
             model = live_model(training, self._record)
@@ -207,6 +210,8 @@ class Evaluations:
                 return found
             assert self._features is not None
             known = self._previous if isinstance(self._previous, Judgement) else None
+            if isinstance(data, Clips):
+                return judging_clips.judge_training_clips(model, data, self._features, CLIPS_EVALUATED, known)
             return judging.judge_training(model, data, self._features, EVALUATED, known)
 
     def note(self, event: str, message: str) -> None:

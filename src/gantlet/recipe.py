@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-Batch = Mapping[str, Tensor]  # "image" [N, C, H, W] or "audio" [N, C, T] in [-1, 1], "tokens" [N, T] int64, "label" ...
+# "image" [N, C, H, W], "audio" [N, C, T] or "clip" [N, C, T, H, W] in [-1, 1], "tokens" [N, T] int64, "label" [N] ...
+Batch = Mapping[str, Tensor]
 Losses = Mapping[str, Tensor]  # named scalars: their sum is minimised, each is logged under "<player>/<name>"
 
 
@@ -98,6 +99,7 @@ class Recipe:
     phases: tuple[Phase, ...]  # executed in this order
     batch_size: int = 64  # the batch that the numbers of the recipe were chosen for, over all processes
     sample: Callable[..., Tensor] | None = None  # sample(nets, draws, label=None, **options): new samples
+    frames: Callable[..., Iterator[Tensor]] | None = None  # sample's clips [N, C, H, W] by [N, C, H, W], without end
     apply: Callable[..., Tensor] | None = None  # apply(nets, inputs, **options): translate, restore, classify
     example: Callable[[Batch, Draws], Mapping[str, Any]] | None = None  # what apply is given for held-out data
     tiling: Tiling | None = None  # of apply where it gives pictures; None if it must see the whole input at once

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gantlet import record as records
-from gantlet.data import Excerpts, ImageData, Lines, Mixtures, Sounds, Translation
+from gantlet.data import Clips, Excerpts, ImageData, Lines, Mixtures, Sounds, Translation
 from gantlet.draws import key
 from gantlet.engine import loop, parallel
 from gantlet.engine.health import Watch
@@ -34,6 +34,9 @@ from gantlet.recipes.choose import choose
 from gantlet.remedies import catalogue as remedial
 from gantlet.remedies.catalogue import Asked
 from gantlet.report import choose_status, write_report
+from gantlet.watching import ClipPreviews, ClipSamples, write_clip_reals
+
+Shows = SampleGrids | Previews | SoundSamples | SoundPreviews | TextSamples | ClipSamples | ClipPreviews
 
 
 def train(
@@ -51,7 +54,7 @@ def train(
     sample_rate: int | None = None, duration: float | None = None,
     noise: str | Path | None = None,
     label_pattern: str | None = None,
-    level: str | None = None, window: int | None = None, symbols: int | None = None,
+    level: str | None = None, window: int | None = None, symbols: int | None = None, stride: int | None = None,
     unconditional: bool = False,
     balance: float = 0.0, balance_side: str = "both", class_weights: float = 0.0,
     skip_broken: bool = False,
@@ -75,8 +78,8 @@ def train(
     pattern `group` are held out together. `sample_rate` (Hz) and `duration` (s) are those of sounds, `noise` is mixed
     with clean ones, the first group of `label_pattern` in a file name is the class. Text has
     a `level` (char, word, bpe) with at most so many `symbols`, and is lines, or one long text in windows of `window`
-    tokens. `remedies` are names of `gantlet.remedies.NAMES`, ["ada", "lecam:weight=0.1"] or
-    {"lecam": {"weight": 0.1}}.
+    tokens. `stride` takes every so many frames of clips. `remedies` are names of `gantlet.remedies.NAMES`, ["ada",
+    "lecam:weight=0.1"] or {"lecam": {"weight": 0.1}}.
 
     Raises UserError for mistakes in the arguments or the data, RunFailed if the run diverges or cannot be saved.
     """
@@ -87,7 +90,7 @@ def train(
     check_budget(budget)
     given = dict(labels=labels, target=target, side_by_side=side_by_side, flips=flips, group=group, noise=noise,
                  sample_rate=sample_rate, duration=duration, label_pattern=label_pattern, level=level, window=window,
-                 symbols=symbols)  # fmt: skip
+                 symbols=symbols, stride=stride)  # fmt: skip
     given |= dict(unconditional=unconditional, skip_broken=skip_broken)
     opened = open_data(kind := kind_of(recipe, data), data, resolution, options, recipe, **given)
     balancing = Balance(alpha=balance, side=balance_side, class_weights=class_weights)
@@ -184,9 +187,11 @@ class Session:
         hooks: list[loop.Hook] = [SaveByClock(self.options.save_every)]
         if observer is not None:
             hooks += self.shown(training, resuming, sample_every, observer)
-        judged = isinstance(self.data, ImageData | Sounds) or (isinstance(self.data, Lines) and len(self.data) >= 64)
+        judged = isinstance(self.data, ImageData | Sounds) or (
+            isinstance(self.data, Lines | Clips) and len(self.data) >= (64 if isinstance(self.data, Lines) else 8)
+        )
         if judged and self.recipe.sample is not None and evaluate_every > 0:
-            assert isinstance(self.data, ImageData | Sounds | Lines)
+            assert isinstance(self.data, ImageData | Sounds | Lines | Clips)
             hooks.append(Evaluations(self.record, self.data, evaluate_every, observer))
         before = training.counters.step
         generator_state = torch.get_rng_state()
@@ -195,9 +200,7 @@ class Session:
                 loop.train(training, self.feed, hooks)
             if training.counters.step > before:
                 for hook in hooks:
-                    if isinstance(
-                        hook, SampleGrids | Evaluations | Previews | SoundSamples | SoundPreviews | TextSamples
-                    ):
+                    if isinstance(hook, Shows | Evaluations):
                         hook.conclude(training)
         finally:
             torch.set_rng_state(generator_state)
@@ -239,6 +242,12 @@ class Session:
                 hooks.append(SoundSamples(out, self.record, data, sample_every, observer))
             else:
                 hooks.append(SoundPreviews(out, data, sample_every, observer))
+        elif isinstance(data, Clips):
+            write_clip_reals(out, data)
+            if self.recipe.sample is not None:
+                hooks.append(ClipSamples(out, self.record, data, sample_every, observer))
+            else:
+                hooks.append(ClipPreviews(out, data, sample_every, observer))
         elif self.recipe.sample is not None:
             hooks.append(SampleGrids(out, self.record, sample_every, observer))
         return hooks

@@ -19,6 +19,7 @@ from tiny_runs import (
     freeze_batch_statistics,
     larger,
     named_parameters,
+    of_clips,
     of_sound,
     of_text,
     prepare,
@@ -68,7 +69,7 @@ def test_2_every_loss_term_is_finite(case: str, precision: str, tmp_path: Path) 
     for player in training.recipe.players:
         terms = [name for name in statistics if name.startswith(f"{player}/")]
         assert f"{player}/gradient_norm" in terms
-        assert {f"{player}/{term}" for term in ("adversarial", "class", "likelihood")} & set(terms)
+        assert {f"{player}/{term}" for term in ("adversarial", "class", "likelihood", "pixels")} & set(terms)
     assert all(torch.isfinite(torch.tensor(value)) for value in statistics.values()), statistics
     assert all(statistics[f"{player}/gradient_norm"] > 0 for player in training.recipe.players)
     tensors = [tensor for file in training.state.tensors().values() for tensor in file.values()]
@@ -163,7 +164,7 @@ def test_6_a_resumed_run_is_the_run_bit_for_bit(case: str, sizes: str, tmp_path:
 def sampled(
     recipe: Recipe, seed: int, numbers: list[int], labelled: bool, given: dict[str, Any] | None = None
 ) -> Tensor:
-    """Return samples by number, from networks in evaluation mode; `given` are the arguments of a recipe of text."""
+    """Return samples by number, from networks in evaluation mode; `given` are the arguments: text, clips."""
     classes = CLASSES if given is None else int(given.get("num_classes") or 1)
     label = torch.tensor([number % classes for number in numbers])
     networks = nets.build(recipe, torch.device("cpu"))
@@ -172,6 +173,8 @@ def sampled(
         if recipe.sample is not None:
             return recipe.sample(networks.averaged, draws, **({"label": label} if labelled else {}))
         assert recipe.apply is not None
+        if given is not None and "num_frames" in given:
+            return recipe.apply(networks.averaged, draws.uniform("clip", *size(given)) * 2 - 1)
         if given is not None:
             symbols = (draws.uniform("symbols", given["length"]) * (given["vocab_size"] - 4)).long() + 4
             symbols[:, -2], symbols[:, -1] = 1, 0
@@ -225,15 +228,19 @@ def test_7_the_score_of_a_row_is_its_own_and_no_probability_is_above_one(case: s
 def test_7_samples(case: str) -> None:
     given, recipe = arguments(case), build(case)
     labelled = bool(given.get("num_classes"))
-    whole = sampled(recipe, 5, [0, 1, 2, 3, 4, 5], labelled)
-    assert torch.equal(whole, sampled(recipe, 5, [0, 1, 2, 3, 4, 5], labelled))
-    assert not torch.allclose(whole, sampled(recipe, 6, [0, 1, 2, 3, 4, 5], labelled))
+    told = given if of_clips(case) else None
+    whole = sampled(recipe, 5, [0, 1, 2, 3, 4, 5], labelled, told)
+    assert torch.equal(whole, sampled(recipe, 5, [0, 1, 2, 3, 4, 5], labelled, told))
+    assert not torch.allclose(whole, sampled(recipe, 6, [0, 1, 2, 3, 4, 5], labelled, told))
     assert not torch.allclose(whole[0], whole[1])
-    torch.testing.assert_close(sampled(recipe, 5, [4], labelled), whole[4:5], rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(sampled(recipe, 5, [3, 1], labelled), whole[[3, 1]], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(sampled(recipe, 5, [4], labelled, told), whole[4:5], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(sampled(recipe, 5, [3, 1], labelled, told), whole[[3, 1]], rtol=1e-5, atol=1e-5)
     assert whole.dtype == torch.float32
     if recipe.hearing is not None:
         assert whole.shape == (6, 1, applied_length(recipe))
+    elif recipe.sample is None and recipe.tiling is not None:
+        scale = recipe.tiling.scale
+        assert whole.shape == (6, *size(given)[:-2], *(side * scale for side in size(given)[-2:]))
     elif recipe.sample is None:
         assert whole.shape == (6, given["num_classes"])
     else:
@@ -242,7 +249,8 @@ def test_7_samples(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if build(case).sample and not of_sound(case) and not of_text(case)]
+    "case",
+    [case for case in CASES if build(case).sample and not of_sound(case) and not of_text(case) and not of_clips(case)],
 )
 def test_7_pictures_that_are_not_square_in_colour(case: str, tmp_path: Path) -> None:
     changes = {"channels": 3, "resolution": [8, 12]}
@@ -266,6 +274,49 @@ def test_7_sounds_of_two_channels_and_an_odd_length(case: str, tmp_path: Path) -
         waves = sampled(training.recipe, 0, [0, 1, 2], bool(given.get("num_classes")))
         assert waves.shape == (3, *size(given))
         assert torch.isfinite(waves).all()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if of_clips(case) and build(case).sample])
+def test_7_clips_in_colour_of_more_frames_that_share_a_code(case: str, tmp_path: Path) -> None:
+    """`fix` gives all samples of a call the code of sample 0; more frames begin with those of fewer."""
+    side = int(arguments(case)["resolution"])
+    changes = {"channels": 3, "resolution": [side, side + side // 2]}
+    training = prepare(case, tmp_path, **changes)
+    loop.iterate(training, rows_of(case, **changes), Guard(training.device))
+    given, recipe = arguments(case, **changes), training.recipe
+    assert recipe.sample is not None
+    labelled = bool(given.get("num_classes"))
+    clips = sampled(recipe, 0, [0, 1, 2], labelled, given)
+    assert clips.shape == (3, *size(given))
+    assert float(clips.abs().max()) <= 1
+    networks = nets.build(recipe, torch.device("cpu"))
+    label = {"label": torch.zeros(3, dtype=torch.long)} if labelled else {}
+    with torch.inference_mode(), nets.evaluating(networks.averaged):
+        for fix in ("content", "motion"):
+            first, second = (
+                recipe.sample(networks.averaged, SampleDraws(0, numbers), fix=fix, **label)
+                for numbers in ([0, 1, 2], [5, 1, 4])
+            )
+            torch.testing.assert_close(first[1], second[1], rtol=1e-4, atol=1e-5)
+            assert not torch.allclose(first[0], first[1])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if of_clips(case) and build(case).frames])
+def test_7_frames_one_by_one_are_those_of_a_sample(case: str) -> None:
+    given, recipe = arguments(case), build(case)
+    assert recipe.sample is not None
+    assert recipe.frames is not None
+    networks = nets.build(recipe, torch.device("cpu"))
+    label = {"label": torch.tensor([0, 1])} if given.get("num_classes") else {}
+    frames = int(given["num_frames"])
+    with torch.inference_mode(), nets.evaluating(networks.averaged):
+        whole = recipe.sample(networks.averaged, SampleDraws(3, [4, 7]), num_frames=frames, **label)
+        stream = recipe.frames(networks.averaged, SampleDraws(3, [4, 7]), **label)
+        rolled: list[Tensor] = []
+        while len(rolled) < 3 * frames:
+            chunk = next(stream)
+            rolled += list(chunk.unbind(2)) if chunk.dim() == 5 else [chunk]
+    torch.testing.assert_close(torch.stack(rolled[:frames], 2), whole, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if arguments(case).get("num_classes") and build(case).sample])

@@ -27,7 +27,7 @@ SOUND = ("sounds", "excerpts", "mixtures")
 TEXT = ("lines", "passages")
 CASES = [
     *(
-        name for name in NAMES if catalogue.data_kind(name) in ("images", *SOUND, *TEXT)
+        name for name in NAMES if catalogue.data_kind(name) in ("images", "clips", *SOUND, *TEXT)
     ),  # others: test_translation_recipes, test_restoration_recipes
     *(f"{name} {UNCONDITIONAL}" for name in ("sngan", "sngan_cnn", "r1gan", "r3gan")),
 ]  # optional labels: both forms
@@ -72,6 +72,11 @@ def of_text(case: str) -> bool:
     return catalogue.data_kind(recipe_name(case)) in TEXT
 
 
+def of_clips(case: str) -> bool:
+    """Tell whether a case is fed clips."""
+    return catalogue.data_kind(recipe_name(case)) == "clips"
+
+
 def classes_of(case: str) -> int:
     """Return how many classes the rows of a case are of."""
     return int(arguments(case).get("num_classes") or (2 if of_text(case) else CLASSES))
@@ -81,13 +86,20 @@ def larger(case: str) -> dict[str, Any]:
     """Return changes to what the tiny size is too small for: more stages and channels, longer sounds, more words."""
     if of_text(case):
         return {"vocab_size": 30, "length": 2 * int(arguments(case)["length"])}
+    if of_clips(case):
+        side = int(arguments(case)["resolution"])
+        return {"channels": 3, "resolution": [2 * side, 2 * side], "num_frames": 2 * int(arguments(case)["num_frames"])}
     if not of_sound(case):
         return {"channels": 3, "resolution": [16, 24]}
     return {"length": 2 * int(arguments(case)["length"])}
 
 
 def size(given: dict[str, Any]) -> tuple[int, ...]:
-    """Return (channels, height, width) of the pictures, or (channels, samples) of the sounds that arguments ask for."""
+    """Return the shape arguments ask for: (channels, height, width), with frames before height, (channels, samples)."""
+    if "num_frames" in given:
+        picture = {name: value for name, value in given.items() if name != "num_frames"}
+        channels, height, width = size(picture)
+        return channels, int(given["num_frames"]), height, width
     if "length" in given:
         return int(given.get("channels", 1)), int(given["length"])
     resolution = given["resolution"]
@@ -101,6 +113,8 @@ def rows_of(case: str, **changes: Any) -> Callable[[int, int], dict[str, Tensor]
         return waves_of(case, **changes)
     if of_text(case):
         return tokens_of(case, **changes)
+    if of_clips(case):
+        return clips_of(case, **changes)
     channels, height, width = size(arguments(case, **changes))
     slope = torch.linspace(-1, 1, height)[:, None] * torch.linspace(-1, 1, width)
 
@@ -136,6 +150,29 @@ def waves_of(case: str, **changes: Any) -> Callable[[int, int], dict[str, Tensor
             batch["noise"] = torch.stack(noises)
         if kind == "sounds" and not case.endswith(UNCONDITIONAL):
             batch["label"] = torch.arange(start, start + count) % CLASSES
+        return batch
+
+    return rows
+
+
+def clips_of(case: str, **changes: Any) -> Callable[[int, int], dict[str, Tensor]]:
+    """Return rows(start, count): noisy blobs in [-1, 1] that move to the right or down, by class."""
+    channels, frames, height, width = size(arguments(case, **changes))
+    classes = classes_of(case)
+    y, x = torch.arange(height)[:, None] / height, torch.arange(width) / width
+    time = torch.arange(frames)[:, None, None] / frames
+
+    def rows(start: int, count: int) -> dict[str, Tensor]:
+        clips = []
+        for position in range(start, start + count):
+            generator = torch.Generator().manual_seed(position)
+            noise = torch.rand(channels, frames, height, width, generator=generator) - 0.5
+            turn = position % classes / max(classes - 1, 1)
+            blob = torch.exp(-8 * ((y - turn * time) ** 2 + (x - (1 - turn) * time) ** 2))
+            clips.append(1.5 * blob - 0.75 + 0.3 * noise)
+        batch = {"clip": torch.stack(clips)}
+        if not case.endswith(UNCONDITIONAL):
+            batch["label"] = torch.arange(start, start + count) % classes
         return batch
 
     return rows

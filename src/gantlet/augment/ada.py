@@ -18,7 +18,8 @@ from gantlet.augment.sampling import exact, move
 def bgc(x: Tensor, p: Tensor) -> Tensor:
     """Return pictures x [N, C, H, W] to which each augmentation was applied with probability p, a tensor of one number.
 
-    Colour of three channels is RGB; of any other number, brightness, contrast and inversion act on all alike.
+    Of clips [N, C, T, H, W] all frames are changed alike. Colour of three channels is RGB; of any other number,
+    brightness, contrast and inversion act on all alike.
     """
     with torch.autocast(x.device.type, enabled=False):
         x = exact(x)
@@ -47,6 +48,7 @@ def geometry(x: Tensor, p: Tensor) -> Tensor:
 def recolour(x: Tensor, p: Tensor) -> Tensor:
     """Return pictures with new colours: one affine map of RGB per picture."""
     some, count = sometimes(x, p), len(x)
+    ends = [1] * (x.dim() - 2)
     one, zero = x.new_ones(count), x.new_zeros(count)
     axis = x.new_full((3, 3), 1 / 3)  # projects a colour on grey: v v^T, v = (1, 1, 1) / sqrt(3)
     same = torch.eye(3, device=x.device, dtype=x.dtype)
@@ -58,13 +60,13 @@ def recolour(x: Tensor, p: Tensor) -> Tensor:
     colour, shift = mirror @ colour, shift * mirror.sum(2)[:, 0]
     if x.shape[1] != 3:
         gain = colour.sum(2).mean(1)
-        return x * gain[:, None, None, None] + shift[:, None, None, None]
+        return x * gain.view(-1, 1, *ends) + shift.view(-1, 1, *ends)
     angle = some((uniform(x) * 2 - 1) * pi, zero)[:, None, None]
     cross = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=x.device, dtype=x.dtype) / 3**0.5
     hue = axis + angle.cos() * (same - axis) + angle.sin() * cross  # Rodrigues, about the grey axis
     saturate = some(torch.exp2(normal(x)), one)[:, None, None]
     colour = (axis + saturate * (same - axis)) @ hue @ colour  # neither moves grey, so the shift stays
-    return (colour @ x.flatten(2)).view(x.shape) + shift[:, None, None, None]
+    return (colour @ x.flatten(2)).view(x.shape) + shift.view(-1, 1, *ends)
 
 
 def sometimes(x: Tensor, p: Tensor) -> Callable[[Tensor, Tensor], Tensor]:

@@ -1,6 +1,7 @@
 """DiffAugment: Differentiable Augmentation for Data-Efficient GAN Training (Zhao et al., 2020), arXiv:2006.10738.
 
-Every function takes pictures x [N, C, H, W] and changes each at random; ranges are those of the authors' code.
+Every function takes pictures x [N, C, H, W] and changes each at random; ranges are those of the authors' code. Of clips
+[N, C, T, H, W] all frames are changed alike (Skorokhodov et al., 2022, StyleGAN-V, section 3.3).
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ def saturation(x: Tensor) -> Tensor:
 
 def contrast(x: Tensor) -> Tensor:
     """Distance from the picture's mean times U(.5, 1.5)."""
-    mean = x.mean((1, 2, 3), keepdim=True)
+    mean = x.mean(tuple(range(1, x.dim())), keepdim=True)
     return (x - mean) * (per_picture(x) + 0.5) + mean
 
 
 def flip(x: Tensor) -> Tensor:
     """Mirrored left to right, every second picture on average."""
-    return torch.where(per_picture(x) < 0.5, x.flip(3), x)
+    return torch.where(per_picture(x) < 0.5, x.flip(-1), x)
 
 
 def translation(x: Tensor, ratio: float = 0.125) -> Tensor:
@@ -48,13 +49,13 @@ def translation(x: Tensor, ratio: float = 0.125) -> Tensor:
 def cutout(x: Tensor, ratio: float = 0.5) -> Tensor:
     """A rectangle of `ratio` of each side set to 0, its centre anywhere in the picture."""
     keep: Tensor | None = None
-    for dimension in (2, 3):
+    for dimension in (-2, -1):
         side = x.shape[dimension]
         size = int(side * ratio + 0.5)
         first = torch.randint(0, side + (1 - size % 2), (len(x), 1), device=x.device) - size // 2
         place = torch.arange(side, device=x.device)
         outside = (place < first) | (place >= first + size)
-        shape = [len(x), 1, 1, 1]
+        shape = [len(x)] + [1] * (x.dim() - 1)
         shape[dimension] = side
         keep = outside.view(shape) if keep is None else keep | outside.view(shape)
     assert keep is not None
@@ -87,5 +88,5 @@ def automatic(count: int) -> float:
 
 
 def per_picture(x: Tensor) -> Tensor:
-    """Return U(0, 1) numbers [N, 1, 1, 1], one per picture."""
-    return torch.rand(len(x), 1, 1, 1, device=x.device, dtype=x.dtype)
+    """Return U(0, 1) numbers [N, 1, 1, 1], one per picture; [N, 1, 1, 1, 1], one per clip."""
+    return torch.rand(len(x), *[1] * (x.dim() - 1), device=x.device, dtype=x.dtype)

@@ -14,9 +14,13 @@ PADDINGS = ("zeros", "border", "reflection")  # in the order of torch's own numb
 def move(x: Tensor, matrix: Tensor, padding: str) -> Tensor:
     """Return x [N, C, H, W] read at matrix [N, 3, 3] @ (column, row, 1), one matrix per picture.
 
+    Clips [N, C, T, H, W] are read with one matrix per clip.
+
     Places are counted in pixels from the centre of the picture, columns to the right, rows downwards. `padding` is
     what lies outside: "zeros", "border" or "reflection" (about the centres of the outermost pixels).
     """
+    if x.dim() == 5:
+        return move(x.flatten(1, 2), matrix, padding).view(x.shape)
     height, width = x.shape[-2:]
     columns = torch.arange(width, device=x.device, dtype=matrix.dtype) - (width - 1) / 2
     rows = torch.arange(height, device=x.device, dtype=matrix.dtype) - (height - 1) / 2

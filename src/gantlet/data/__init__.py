@@ -1,5 +1,6 @@
 """Data sets: files into arrays and batches, in an order that seed and epoch decide."""
 
+from gantlet.data.clips import Clips, open_clips
 from gantlet.data.excerpts import Excerpts, open_excerpts
 from gantlet.data.images import ImageData, open_images
 from gantlet.data.inspect import Inspection, inspect
@@ -15,6 +16,7 @@ from gantlet.data.translation import Translation, open_translation
 
 __all__ = [
     "NAMES",
+    "Clips",
     "Excerpts",
     "ImageData",
     "Inspection",
@@ -28,6 +30,7 @@ __all__ = [
     "Translation",
     "balanced_weights",
     "inspect",
+    "open_clips",
     "open_excerpts",
     "open_images",
     "open_lines",

@@ -14,12 +14,14 @@ import numpy as np
 from gantlet.data.arrays import Table
 from gantlet.data.files import Entry
 from gantlet.data.images import ImageData
+from gantlet.data.inspect_clips import ClipInspection, inspect_clips
 from gantlet.data.inspect_sounds import SoundInspection, inspect_sounds
 from gantlet.data.inspect_text import TextInspection, inspect_text
 from gantlet.data.intensity import Intensity
 from gantlet.data.pictures import Progress, check_finite
 from gantlet.data.recordings import holds_sounds
 from gantlet.data.shape import Pixels, Shape, check_resolution, common_shape
+from gantlet.data.shots import holds_clips
 from gantlet.data.sources import Arrays, Pictures, opened
 from gantlet.data.splits import SPLITS, NoSuchSplit, check_split, choose_split, listing
 from gantlet.data.texts import holds_text
@@ -83,19 +85,25 @@ def inspect(
     resolution: int | tuple[int, int] | None = None,
     labels: str | Path | None = None,
     label_pattern: str | None = None,
+    clips: bool = False,
     cache: Path | None = None,
     progress: Progress | None = None,
-) -> Inspection | SoundInspection | TextInspection:
+) -> Inspection | SoundInspection | TextInspection | ClipInspection:
     """Look at every picture of one split: what is there, what is odd, what training would do. Writes no cache.
 
     The arguments are those of `open_images`; broken pictures are listed instead of refused. A source of recordings is
-    listened to instead, with the classes that `label_pattern` finds in the names; text is read.
+    listened to instead, with the classes that `label_pattern` finds in the names; text is read, clips are watched; with
+    `clips` folders of frames and film strips are, too.
 
     Raises:
         UserError: as `open_images`, except for broken pictures.
     """
     check_split(split)
     size = check_resolution(resolution)
+    if clips or holds_clips(source):
+        if label_pattern is not None:
+            raise UserError("--label-pattern is for recordings; give --labels, or folders.")
+        return inspect_clips(source, split=split, resolution=resolution, labels=labels, progress=progress)
     if holds_text(source):
         if size is not None or labels is not None or label_pattern is not None:
             raise UserError(f"{shown(source)}: holds text, without --resolution, --labels and --label-pattern.")

@@ -21,6 +21,10 @@ ROWS = (  # key, name, format; a name with @ takes the resize rule after it
     ("clipping_share", "clipped samples", "{:.4%}"),
     ("silence_share", "silent frames", "{:.2%}"),
     ("rms", "RMS", "{:.4f}"),
+    ("one_object", "frames with one object", "{:.2%}"),  # this and what follows: of clips
+    ("content_constant", "content constant", "{:.2%}"),
+    ("trajectory_residual", "straight-line residual", "{:.3f} px"),
+    ("speed_w1", "speed W1 of range", "{:.2%}"),
 )
 
 
@@ -95,8 +99,9 @@ class Judgement:
         return [*table, "", *notes, *self._absent_lines()]
 
     def _named(self, name: str) -> str:
-        """Return a number's name with the resize rule; the Frechet distance of sounds is called fad."""
-        name = name.replace("fid@", "fad@") if self.rule == "log-mel" else name
+        """Return a number's name with the resize rule; the Frechet distance of sounds is called fad, of clips fvd."""
+        other = {"log-mel": "fad@", "clip": "fvd@"}.get(self.rule, "fid@")
+        name = name.replace("fid@", other)
         return name.replace("@", f"@{self.rule}")
 
     def _absent_lines(self) -> list[str]:

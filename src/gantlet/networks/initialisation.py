@@ -34,6 +34,17 @@ def dcgan(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
+def dcgan_in_space(module: nn.Module) -> None:
+    """`dcgan` for the layers of clips and volumes: weights N(0, .02), biases 0, gain of batch norm N(1, .02)."""
+    if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm3d) and module.affine:
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
 def uniform(limit: float) -> Callable[[nn.Module], None]:
     """Return an initialiser: weights uniform in [-limit, limit], biases 0 (Goodfellow 2014, `mnist.yaml`)."""
 

@@ -21,6 +21,8 @@ FACTS = (
     "sample_rate",
     "length",
     "vocab_size",
+    "num_frames",
+    "frame_rate",
 )  # arguments that the data answers
 
 RecipeFunction = Callable[..., Recipe]
@@ -64,7 +66,7 @@ def quick_settings(name: str) -> dict[str, Any]:
 def data_kind(recipe: str) -> str:
     """Return what a recipe is fed, as its module's DATA says.
 
-    That is images (the default), patches, pairs, unpaired, sounds, excerpts, mixtures, lines or passages.
+    That is images (the default), patches, pairs, unpaired, sounds, excerpts, mixtures, lines, passages or clips.
     """
     return str(getattr(inspect.getmodule(find(recipe)), "DATA", "images"))
 

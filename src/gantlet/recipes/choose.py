@@ -21,10 +21,12 @@ class Choice:
 def choose(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
     """Choose a recipe from the facts of the data (channels, resolution, num_classes), its size and the hardware.
 
-    Data with a sample rate are sounds, with a vocabulary text.
+    Data with a number of frames are clips, with a sample rate sounds, with a vocabulary text.
     """
     if "vocab_size" in facts:
         return _of_text(facts, count, on_gpu)
+    if "num_frames" in facts:
+        return _of_clips(facts, count, on_gpu)
     if "sample_rate" in facts:
         return _of_sounds(facts, count, on_gpu)
     height, width = height_width(facts["resolution"])
@@ -48,6 +50,16 @@ def _of_sounds(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
     how = "conditioned on the labels" if classes else "unconditional"
     size = "on a GPU, at the published size" if on_gpu else "on a CPU, with its smaller settings"
     return Choice("specgan", not on_gpu, f"{what}: image networks over log-spectrograms, {how}, {size}.")
+
+
+def _of_clips(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
+    classes, (height, width) = int(facts.get("num_classes") or 0), height_width(facts["resolution"])
+    what = f"{count:,} clips of {facts['num_frames']} frames of {width}x{height}x{facts['channels']}, " + (
+        f"{classes} classes" if classes else "no labels"
+    )
+    how = "conditioned on the labels" if classes else "unconditional"
+    size = "on a GPU, at the published size" if on_gpu else "on a CPU, with its smaller settings"
+    return Choice("mocogan", not on_gpu, f"{what}: what is seen and how it moves are drawn apart, {how}, {size}.")
 
 
 def _of_text(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:

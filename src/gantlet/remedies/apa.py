@@ -9,7 +9,7 @@ import torch
 
 from gantlet.augment.adaptive import Adaptive
 from gantlet.recipe import Batch, Losses, Nets, Progress, Recipe
-from gantlet.remedies.surgery import Loss, Moment, Streams, after, owner, rewrite, sampled, with_helper
+from gantlet.remedies.surgery import Loss, Moment, Streams, after, key, owner, rewrite, sampled, with_helper
 
 
 def apa(
@@ -39,12 +39,13 @@ def apa(
 
     def deceive(loss: Loss) -> Loss:
         def changed(nets: Nets, batch: Batch, progress: Progress) -> Losses:
-            real, y = batch["image"], batch.get("label")
+            name, y = key(batch), batch.get("label")
+            real = batch[name]
             with torch.no_grad():
                 fake = sampled(base, nets, Streams(progress, "apa"), y)
             chosen = progress.uniform("apa") < nets.apa.p
-            mixed = torch.where(chosen[:, None, None, None], fake.to(real.dtype), real)
-            return loss(nets, {**batch, "image": mixed}, progress)
+            mixed = torch.where(chosen.view(-1, *[1] * (real.dim() - 1)), fake.to(real.dtype), real)
+            return loss(nets, {**batch, name: mixed}, progress)
 
         return changed
 

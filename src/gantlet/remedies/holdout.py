@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gantlet.recipe import Losses, Recipe
 from gantlet.recipes.signs import learnt_by_heart
-from gantlet.remedies.surgery import Moment, after, network, unremembered
+from gantlet.remedies.surgery import Moment, after, key, network, unremembered
 
 
 def holdout(
@@ -32,10 +32,11 @@ def holdout(
 
     @torch.no_grad()
     def look(moment: Moment) -> Losses:
-        if moment.progress.step % every == 0 and "holdout_image" in moment.batch:
+        name = key(moment.batch)
+        if moment.progress.step % every == 0 and f"holdout_{name}" in moment.batch:
             with unremembered(D):
-                seen = moment.judge(moment.batch["image"]).mean()
-                unseen = moment.judge(moment.batch["holdout_image"], moment.batch.get("holdout_label")).mean()
+                seen = moment.judge(moment.batch[name]).mean()
+                unseen = moment.judge(moment.batch[f"holdout_{name}"], moment.batch.get("holdout_label")).mean()
             gap = seen - moment.logits("fake_logits").mean()
             moment.progress.report("train_logits", seen)
             moment.progress.report("holdout_logits", unseen)

@@ -60,7 +60,11 @@ class Moment:
         seen, *others = self.asked("D").inputs
         if seen.shape[1:] != x.shape[1:] or any(isinstance(o, Tensor) and o.is_floating_point() for o in others):
             raise UserError("This remedy asks D about pictures alone, and this recipe's D judges something else.")
-        given = ((old[: len(x)] if y is None else y) if isinstance(old, Tensor) else old for old in others)
+        # Beside labels [N] there may be what D is told of each clip, [N, k]: times.
+        rows = (
+            (old[: len(x)] if y is None or old.dim() > 1 else y) if isinstance(old, Tensor) else old for old in others
+        )
+        given = list(rows)
         return first(self.nets.D(x, *given)).float()
 
 
@@ -162,8 +166,8 @@ class Instead:
 
 
 def on(network: Any, change: Callable[[Tensor], Tensor]) -> Instead:
-    """Return a network that is handed changed pictures: `on(D, augment)(x, y)` is D(augment(x), y)."""
-    return Instead(network, lambda x, *rest, **options: network(change(pictures(x)), *rest, **options))
+    """Return a network that is handed changed pictures or clips: `on(D, augment)(x, y)` is D(augment(x), y)."""
+    return Instead(network, lambda x, *rest, **options: network(change(seen(x)), *rest, **options))
 
 
 def in_parts(network: Any, rows: int) -> Instead:
@@ -179,6 +183,16 @@ def in_parts(network: Any, rows: int) -> Instead:
         return torch.cat(answers)
 
     return Instead(network, answer)
+
+
+def seen(x: Tensor) -> Tensor:
+    """Return x if it is a batch of pictures or of clips."""
+    return x if x.dim() == 5 else pictures(x)
+
+
+def key(batch: Batch) -> str:
+    """Return under which name a batch holds what D judges: "image", or "clip"."""
+    return "clip" if "clip" in batch else "image"
 
 
 def pictures(x: Tensor) -> Tensor:

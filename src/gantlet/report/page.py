@@ -17,10 +17,11 @@ from gantlet.report.log import replace_file
 from gantlet.report.look import SCRIPT, STYLE, policy
 from gantlet.report.markup import facts_table, text
 from gantlet.report.numbers import as_number, duration, rounded, short
-from gantlet.report.pictures import load_picture
+from gantlet.report.pictures import load_animation, load_picture
 from gantlet.report.texts import text_samples
 
 _MOST_GRIDS = 12
+_MOST_ANIMATION = 3_000_000  # bytes of an animation of clips
 _MOST_EVENTS = 120
 
 
@@ -193,7 +194,8 @@ def _repeat(run: RunFolder) -> str:
 
 
 def _figure(path: Path, caption: str, largest: int, most_bytes: int) -> str:
-    picture = load_picture(path, largest, most_bytes)
+    moving = load_animation(path.with_suffix(".gif"), _MOST_ANIMATION) if largest >= 800 else None
+    picture = moving or load_picture(path, largest, most_bytes)
     if picture is None:
         return f"<figure><figcaption>{text(caption)}: the picture cannot be read</figcaption></figure>"
     coarse = ' class="coarse"' if picture.coarse else ""
@@ -285,6 +287,13 @@ def _commands(run: RunFolder) -> str:
         lines[0], lines[2] = (
             f"gantlet sample {folder} --num 64 --out samples",
             f"gantlet interpolate {folder} --out walk.wav",
+        )
+    elif _recipe(run) == "clip_superres":
+        lines = [f"gantlet apply {folder} clip.gif --out made.gif"]
+    elif _data(run).get("kind") == "clips":
+        lines[0], lines[2] = (
+            f"gantlet sample {folder} --num 16 --out samples",
+            f"gantlet interpolate {folder} --out walk.gif",
         )
     elif _data(run).get("kind") in ("excerpts", "mixtures"):
         lines = [f"gantlet apply {folder} recording.wav --out made.wav"]

@@ -38,6 +38,20 @@ def load_picture(path: Path, largest: int, most_bytes: int) -> Picture | None:
     return Picture(uri, small.width, small.height, coarse=max(small.size) < 400)
 
 
+def load_animation(path: Path, most_bytes: int) -> Picture | None:
+    """Return an animated GIF as it is; None if there is none, it is unreadable, or heavier than `most_bytes`."""
+    try:
+        if path.stat().st_size > most_bytes:
+            return None
+        content = path.read_bytes()
+        with Image.open(io.BytesIO(content), formats=("GIF",)) as file:
+            width, height = file.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+    uri = f"data:image/gif;base64,{base64.b64encode(content).decode('ascii')}"
+    return Picture(uri, width, height, coarse=max(width, height) < 400)
+
+
 def _flat(image: Image.Image) -> Image.Image:
     """Return an image with transparency or a palette in RGB on white."""
     if "A" not in image.mode and "transparency" not in image.info:
