@@ -110,7 +110,7 @@ def run(metric: Any, steps: int = 40, **weights: float) -> dict[str, float]:
 
     torch.manual_seed(0)
     mix = Mixing(8000, -5.0, 20.0)
-    parts = Weights(0.1, 0.9, 0.2, weights.get("adversarial", 0.05))
+    parts = Weights(0.1, 0.9, 0.2, weights.get("adversarial", 0.05), int(weights.get("start", 0)))
     recipe = enhancement(metric, Shape(8000, 0.3, (4, 6), 8, 2, 4), mix, parts, Pace(5e-4, 3e-3, None, 4, 100))
     import tempfile
     from pathlib import Path
@@ -122,7 +122,8 @@ def run(metric: Any, steps: int = 40, **weights: float) -> dict[str, float]:
         for _ in range(steps):
             loop.iterate(training, lambda start, count: batch_of(count=count), Guard(training.device))
             errors.append(training.collector.read())
-    return {"first": errors[0]["D/error"], "last": sum(e["D/error"] for e in errors[-5:]) / 5, **errors[-1]}
+    known = [e["D/error"] for e in errors if "D/error" in e]
+    return {"first": known[0], "last": sum(known[-5:]) / 5, "all": len(known), **errors[-1]}
 
 
 def test_d_learns_the_metric_it_is_given() -> None:
@@ -134,6 +135,12 @@ def test_d_learns_the_metric_it_is_given() -> None:
 def test_an_unknown_quality_teaches_d_nothing() -> None:
     found = run(lambda estimate, reference: torch.full_like(estimate[:, 0], math.nan), steps=2)
     assert math.isfinite(found["D/adversarial"])
+    assert math.isfinite(found["G/adversarial"])
+
+
+def test_d_and_its_verdict_begin_at_their_start() -> None:
+    found = run(lambda estimate, reference: torch.full_like(estimate[:, 0], 0.3), steps=4, start=12)  # batches of 4
+    assert found["all"] == 1
     assert math.isfinite(found["G/adversarial"])
 
 

@@ -34,10 +34,10 @@ TINY = dict(
     sample_rate=8000, length=4096, widths=[4, 6], hidden=8, blocks=2, d_width=2, batch_size=4, average_halflife=100
 )
 QUICK: dict[str, dict[str, object]] = {
-    # First guess, not measured yet: SI-SDR asks for phases, so real and imaginary parts and the wave weigh more.
+    # docs/lab-log.md, 2026-11-21: a second at 8 kHz, the wave above all, D only when G is good
     name: dict(
-        ri_weight=0.5, magnitude_weight=0.5, time_weight=1.0, lr=1e-3, decay_samples=80_000, batch_size=8,
-        average_halflife=2_000,
+        length=8192, widths=[8, 16, 32], hidden=96, blocks=5, d_width=8, ri_weight=0.5, magnitude_weight=0.5,
+        time_weight=5.0, adversarial_start=40_000, lr=2e-3, decay_samples=150_000, batch_size=8, average_halflife=500,
     )
     for name in ("speech_enhance", "speech_enhance_stoi")
 }  # fmt: skip
@@ -63,6 +63,7 @@ def speech_enhance(
     magnitude_weight: float = 0.9,  # of squared errors of magnitudes (idem)
     time_weight: float = 0.2,  # of absolute errors of the wave (idem)
     adversarial_weight: float = 0.05,  # of D's verdict (idem); 0 for none and no D
+    adversarial_start: int = 0,  # samples after which D begins and G heeds it; at once in the papers
     lr: float = 5e-4,  # AdamW, G (CMGAN)
     d_lr: float = 1e-3,  # AdamW, D (CMGAN)
     decay_samples: int | None = None,  # the rate falls along a cosine until then; None for constant
@@ -71,7 +72,7 @@ def speech_enhance(
 ) -> Recipe:
     """A complex mask on the spectrum; D learns SI-SDR, from -10 dB (0) to 30 dB (1). `strength` in `apply`."""
     shape = Shape(sample_rate, power, tuple(widths), hidden, blocks, d_width)
-    weights = Weights(ri_weight, magnitude_weight, time_weight, adversarial_weight)
+    weights = Weights(ri_weight, magnitude_weight, time_weight, adversarial_weight, adversarial_start)
     mix = Mixing(sample_rate, snr_low, snr_high, clean_share)
     pace = Pace(lr, d_lr, decay_samples, batch_size, average_halflife)
     return enhancement(normalised_si_sdr, shape, mix, weights, pace)
@@ -93,6 +94,7 @@ def speech_enhance_stoi(
     magnitude_weight: float = 0.9,  # of squared errors of magnitudes (idem)
     time_weight: float = 0.2,  # of absolute errors of the wave (idem)
     adversarial_weight: float = 0.05,  # of D's verdict (idem); 0 for none and no D
+    adversarial_start: int = 0,  # samples after which D begins and G heeds it; at once in the papers
     lr: float = 5e-4,  # AdamW, G (CMGAN)
     d_lr: float = 1e-3,  # AdamW, D (CMGAN)
     decay_samples: int | None = None,  # the rate falls along a cosine until then; None for constant
@@ -101,7 +103,7 @@ def speech_enhance_stoi(
 ) -> Recipe:
     """The same with a D that learns STOI; excerpts with less than 0.4 s of speech have none and teach it nothing."""
     shape = Shape(sample_rate, power, tuple(widths), hidden, blocks, d_width)
-    weights = Weights(ri_weight, magnitude_weight, time_weight, adversarial_weight)
+    weights = Weights(ri_weight, magnitude_weight, time_weight, adversarial_weight, adversarial_start)
     mix = Mixing(sample_rate, snr_low, snr_high, clean_share)
     pace = Pace(lr, d_lr, decay_samples, batch_size, average_halflife)
     return enhancement(lambda estimate, reference: stoi(estimate, reference, sample_rate), shape, mix, weights, pace)
@@ -126,12 +128,13 @@ class Shape:
 
 @dataclass(frozen=True)
 class Weights:
-    """Of the parts of G's loss."""
+    """Of the parts of G's loss, the last of them from `start` samples on."""
 
     ri: float
     magnitude: float
     time: float
     adversarial: float
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def enhancement(metric: Metric, shape: Shape, mix: Mixing, weights: Weights, pac
             networks={"D": MetricDiscriminator(shape.d_width)}, optimizer=adamw(pace.d_lr, (0.9, 0.999)),
             schedule=maybe_decay(pace.d_lr, pace.decay_samples), constrain=power_iteration,
         )  # fmt: skip
-        phases = (Phase(player="D", loss=game.discriminator), *phases)
+        phases = (Phase(player="D", loss=game.discriminator, start=weights.start), *phases)
     return Recipe(
         players=players,
         phases=phases,
@@ -245,7 +248,7 @@ class Game:
             "magnitude": self.weights.magnitude * F.mse_loss(size, wanted_size),
             "time": self.weights.time * (wave - clean).abs().mean(),
         }
-        if self.weights.adversarial:
+        if self.weights.adversarial and progress.samples >= self.weights.start:
             verdict = nets.D(wanted_size, size)
             progress.report("quality", verdict.detach())
             terms["adversarial"] = self.weights.adversarial * (verdict - 1).square().mean()

@@ -1,4 +1,8 @@
-"""A classifier of clips: one player, one phase, no game. Its features are what Gantlet judges labelled clips with."""
+"""A Closer Look at Spatiotemporal Convolutions for Action Recognition (Tran et al., 2018), arXiv:1711.11248.
+
+One player, one phase, no game: a small network of its (2+1)-D convolutions. Its features are what Gantlet judges
+labelled clips with.
+"""
 
 from __future__ import annotations
 
