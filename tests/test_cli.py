@@ -158,7 +158,9 @@ def test_every_verb_does_its_work(run: Path, tmp_path: Path, capsys: pytest.Capt
     assert main(["list", "--json"]) == 0
     assert {row["recipe"] for row in json.loads(capsys.readouterr().out)} >= {"gan", "sngan", "wgan_gp"}
     assert main(["show", "wgan_gp"]) == 0
-    assert "Gulrajani" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Gulrajani" in shown
+    assert "Learns from pictures of one size." in shown
 
 
 def test_samples_do_not_depend_on_the_batch_they_are_computed_in(run: Path, tmp_path: Path) -> None:

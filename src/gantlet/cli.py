@@ -324,13 +324,14 @@ def show(words: list[str]) -> int:
     function = catalogue.find(name)
     quick = catalogue.quick_settings(name)
     options = catalogue.parameters(function)
+    takes = catalogue.TAKES.get(catalogue.data_kind(name), catalogue.data_kind(name))
     if given.get("json"):
         listing = [
             {"option": o.name, "default": o.default, "quick": quick.get(o.name), "meaning": o.comment} for o in options
         ]
-        print(json.dumps({"recipe": name, "options": listing}, indent=1, default=str))
+        print(json.dumps({"recipe": name, "takes": takes, "options": listing}, indent=1, default=str))
         return 0
-    print(catalogue.description(function))
+    print(f"{catalogue.description(function).rstrip()}\n\nLearns from {takes}.\n")
     rows = [(o.name, o.default, quick.get(o.name, ""), o.comment) for o in options]
     print(table(("option", "faithful", "quick", "meaning"), rows))
     return 0

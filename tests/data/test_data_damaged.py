@@ -317,6 +317,8 @@ def test_the_sentence_says_what_is_wrong(name: str, words: str, tmp_path: Path) 
         ("digts", "Did you mean 'digits'"),
         ("fashion-mnist", "Did you mean 'fashion_mnist'"),
         ("no/such/folder", "no such file or folder"),
+        ("tones", "a built-in set of sounds, and something else is needed here"),
+        ("bouncing_shape", "Did you mean 'bouncing_shapes'?"),
         ("", "is empty"),
         ("https://example.com/x.zip", "addresses are not fetched"),
         ("a\0b", "no such file or folder"),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantlet.data import known
+from gantlet.data import known, moving
 from gantlet.data.arrays import Table, open_npy, open_npz
 from gantlet.data.files import Files, FolderFiles, TarFiles, ZipFiles
 from gantlet.data.folders import Layout, arrange
@@ -22,6 +22,7 @@ _SOUNDS = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", "
 _FILMS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".m4v", ".flv"})
 _TABLES = frozenset({".h5", ".hdf5", ".mat", ".parquet", ".arrow", ".tfrecord", ".tfrecords", ".lmdb", ".feather"})
 _MARKS = ((b"fLaC", "sound"), (b"OggS", "sound"), (b"ID3", "sound"), (b"\x1aE\xdf\xa3", "video"))
+_KNOWN = {"pictures": known.NAMES, "sounds": ("tones",), "clips": moving.NAMES}  # built-in names by what they are of
 _READABLE = "a folder, zip or tar of pictures, an .npy or .npz file, idx files, or binary CIFAR-10 files"
 
 
@@ -94,8 +95,15 @@ def existing(source: str | Path) -> Path:
         if not path.exists():
             if path.is_symlink():
                 raise UserError(f"{shown(source)}: this link points to nothing; give a path that exists.")
-            hint = suggest(text, known.NAMES) if "/" not in text else ""
-            names = "" if hint else f" Built-in names are {', '.join(known.NAMES)}."
+            for kind, names in _KNOWN.items():
+                if text in names:
+                    raise UserError(
+                        f"{text}: a built-in set of {kind}, and something else is needed here; "
+                        "`gantlet show RECIPE` tells what a recipe takes."
+                    )
+            every = [name for names in _KNOWN.values() for name in names]
+            hint = suggest(text, every) if "/" not in text else ""
+            names = "" if hint else f" Built-in names are {', '.join(every)}."
             raise UserError(f"{shown(source)}: no such file or folder, and no data set of that name.{hint or names}")
         if not path.is_dir() and not path.is_file():
             raise UserError(f"{shown(source)}: a device, pipe or socket; give {_READABLE}.")

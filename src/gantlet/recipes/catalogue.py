@@ -71,6 +71,20 @@ def data_kind(recipe: str) -> str:
     return str(getattr(inspect.getmodule(find(recipe)), "DATA", "images"))
 
 
+TAKES = {  # by data_kind
+    "images": "pictures of one size",
+    "patches": "pictures of any size",
+    "pairs": "pairs of pictures",
+    "unpaired": "two folders of pictures",
+    "sounds": "recordings, whole",
+    "excerpts": "recordings of any length",
+    "mixtures": "recordings of speech, and of noise",
+    "lines": "text",
+    "passages": "one long text",
+    "clips": "clips",
+}
+
+
 def tiny_settings(name: str) -> dict[str, Any]:
     """Return the keyword arguments of a recipe's smallest honest size, as far as it has those arguments."""
     function = find(name)
