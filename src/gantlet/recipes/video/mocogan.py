@@ -36,11 +36,12 @@ TINY = dict(
     width=8,
     batch_size=8,
 ) | dict(g_width=8, d_width=8, r1_every=2, image_frames=2, average_halflife=100, width=8)
-QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet
-    "mocogan": dict(
+QUICK: dict[str, dict[str, object]] = {
+    "mocogan": dict(  # docs/lab-log.md, 2026-11-21
         content_dim=16, noise_dim=8, g_width=16, d_width=16, sparse_frames=3, r1_gamma=1.0, r1_every=8, lr=1e-3,
         lr_halving=100_000, step_noise=0.1, batch_size=16,
     ),
+    # first guess, not measured yet
     "mocogan_2018": dict(content_dim=16, motion_dim=8, width=16, batch_size=16, image_frames=2),
 }  # fmt: skip
 TERMS = ("adversarial", "frames")  # of the judge of clips, and of the judge of frames
