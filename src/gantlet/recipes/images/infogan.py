@@ -22,10 +22,11 @@ from gantlet.recipes.optimizers import adam
 from gantlet.recipes.signs import IMAGE_GAN
 
 TINY = dict(channels=1, resolution=8, latent_dim=8, codes=3, continuous=2, width=8, hidden=16, q_hidden=8, batch_size=8)
-# docs/lab-log.md, 2026-11-21: width 32 collapses on CIFAR-10 whatever the rates
 QUICK: dict[str, dict[str, object]] = {
-    "infogan": dict(width=16, hidden=256, q_hidden=64, g_lr=1e-3, d_lr=5e-4, batch_size=64)
-}
+    "infogan": dict(  # docs/lab-log.md, 2026-11-21
+        width=16, hidden=256, q_hidden=64, code_weight=0.1, continuous_weight=0.1, g_lr=1e-3, d_lr=5e-4, batch_size=64
+    )
+}  # fmt: skip
 
 
 def infogan(
