@@ -103,8 +103,8 @@ def existing(source: str | Path) -> Path:
                     )
             every = [name for names in _KNOWN.values() for name in names]
             hint = suggest(text, every) if "/" not in text else ""
-            names = "" if hint else f" Built-in names are {', '.join(every)}."
-            raise UserError(f"{shown(source)}: no such file or folder, and no data set of that name.{hint or names}")
+            listed = f" Built-in names are {', '.join(every)}."
+            raise UserError(f"{shown(source)}: no such file or folder, and no data set of that name.{hint or listed}")
         if not path.is_dir() and not path.is_file():
             raise UserError(f"{shown(source)}: a device, pipe or socket; give {_READABLE}.")
     return path
