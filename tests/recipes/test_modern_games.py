@@ -204,6 +204,21 @@ def test_samples_take_codes_and_refuse_others() -> None:
             recipe.sample(found, SampleDraws(0, [0]), values=[0.5])
 
 
+def test_labels_are_the_code_of_ss_infogan_and_are_read_off_real_pictures_too() -> None:
+    recipe = build("ss_infogan", class_weight=0.5)
+    found, batch = nets.build(recipe, CPU), rows_of("ss_infogan")(0, 8)
+    terms = recipe.phases[0].loss(found, batch, at())
+    real = -found.D(batch["image"])[1].log_softmax(1)[torch.arange(8), batch["label"]].mean().detach()
+    assert float(terms["class"].detach()) == pytest.approx(0.5 * float(real), rel=1e-4)
+    averaged = found.averaged
+    with torch.inference_mode(), nets.evaluating(averaged):
+        labels = torch.tensor([0, 1, 2, 0])
+        made = recipe.sample(averaged, SampleDraws(0, range(4)), labels)
+        other = recipe.sample(averaged, SampleDraws(0, range(4)), labels.roll(1))
+        assert torch.allclose(made, recipe.sample(averaged, SampleDraws(0, range(4)), labels))
+        assert not torch.allclose(made, other)
+
+
 def test_information_is_the_likelihood_of_the_codes_that_were_given() -> None:
     """-log q(c) of the categorical code, and half the squared error of the others, each times its lambda."""
     recipe = build("infogan", code_weight=0.5, continuous_weight=0.1)

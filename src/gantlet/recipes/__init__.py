@@ -26,6 +26,7 @@ NAMES: dict[str, str] = {
     "mmd_gan": "gantlet.recipes.images.mmd_gan",
     "mmd_gan_2017": "gantlet.recipes.images.mmd_gan",
     "infogan": "gantlet.recipes.images.infogan",
+    "ss_infogan": "gantlet.recipes.images.ss_infogan",
     "noisegan": "gantlet.recipes.images.noisegan",
     "noisegan_adaptive": "gantlet.recipes.images.noisegan",
     "noisegan_gradient": "gantlet.recipes.images.noisegan",

@@ -101,6 +101,11 @@ class Codes:
         self.code = (draws.uniform("code") * codes).long().clamp_max(codes - 1)
         self.values = draws.uniform("values", continuous) * 2 - 1
 
+    def of(self, y: Tensor) -> Codes:
+        """Set the categorical code of each sample, [N]."""
+        self.code = y
+        return self
+
     def fixed(self, code: int | None, values: Sequence[float | None] | None) -> Codes:
         """Set the categorical code and those of the continuous ones that are given. Raises ValueError beyond them."""
         if code is not None:
