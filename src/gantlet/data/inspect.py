@@ -18,6 +18,7 @@ from gantlet.data.inspect_clips import ClipInspection, inspect_clips
 from gantlet.data.inspect_sounds import SoundInspection, inspect_sounds
 from gantlet.data.inspect_text import TextInspection, inspect_text
 from gantlet.data.intensity import Intensity
+from gantlet.data.oddities import few, repeated, table, tally, uneven
 from gantlet.data.pictures import Progress, check_finite
 from gantlet.data.recordings import holds_sounds
 from gantlet.data.shape import Pixels, Shape, check_resolution, common_shape
@@ -28,8 +29,6 @@ from gantlet.data.texts import holds_text
 from gantlet.errors import UserError
 from gantlet.media.foreign import shown
 from gantlet.media.image import Header, read_header, read_image
-
-IMBALANCE = 5.0  # largest class / smallest class from which it is named
 
 
 @dataclass
@@ -59,11 +58,11 @@ class Inspection:
         """Return a report for people, one plain line each."""
         parts = f"{self.split} part of {', '.join(self.splits)}" if len(self.splits) > 1 else "one part"
         out = [f"{self.name}: {self.kind}, {self.count:,} pictures ({parts})"]
-        out.append(f"sizes: {_table(self.sizes)}")
-        out.append(f"kinds: {_table(self.modes)}")
+        out.append(f"sizes: {table(self.sizes)}")
+        out.append(f"kinds: {table(self.modes)}")
         if self.values is not None:
             out.append(f"values: {self.values[0]:g} to {self.values[1]:g}")
-        out.append(f"classes: {_table(self.classes, 12)}" if self.classes else "classes: no labels")
+        out.append(f"classes: {table(self.classes, 12)}" if self.classes else "classes: no labels")
         out += [f"odd: {sentence}" for sentence in self.odd] or ["odd: nothing"]
         out += [f"broken: {sentence}" for sentence in self.broken.values()]
         out += [f"same pixels: {listing(group, 6)}" for group in self.duplicates[:20]]
@@ -160,8 +159,8 @@ def _inspect_pictures(
         if progress is not None:
             progress(done, len(part.entries))
     looks.into(out)
-    out.sizes = _tally(f"{header.height}x{header.width}" for header in headers.values())
-    out.modes = _tally(f"{_colour(header.channels)}, {header.dtype} ({header.mode})" for header in headers.values())
+    out.sizes = tally(f"{header.height}x{header.width}" for header in headers.values())
+    out.modes = tally(f"{_colour(header.channels)}, {header.dtype} ({header.mode})" for header in headers.values())
     if part.labels is not None:
         counts = Counter(part.labels)
         out.classes = {shown(name): counts[name] for name in layout.classes}
@@ -233,32 +232,19 @@ def _oddities(out: Inspection) -> list[str]:
         odd.append(f"{len(out.sizes):,} different sizes: pictures are cropped at their centre and resized")
     if len(out.modes) > 1:
         odd.append("different kinds of pictures: all are brought to the richest, transparency onto black")
-    if out.duplicates:
-        extra = sum(len(group) - 1 for group in out.duplicates)
-        odd.append(f"{extra:,} pictures repeat the pixels of another exactly ({listing(out.duplicates[0], 3)})")
+    odd += repeated(out.duplicates, "pictures", "the pixels of another exactly")
     if out.constant:
         odd.append(f"{len(out.constant):,} pictures are of one colour ({listing(out.constant, 3)})")
-    counts = [count for count in out.classes.values() if count]
-    if counts and max(counts) >= IMBALANCE * min(counts):
-        odd.append(f"classes are uneven: the largest has {max(counts):,} pictures, the smallest {min(counts):,}")
+    odd += uneven([count for count in out.classes.values() if count], "pictures")
     empty = [name for name, count in out.classes.items() if not count]
     if empty:
         odd.append(f"{len(empty):,} classes have no picture here ({listing(empty)})")
     unit = out.training.get("intensity")
     if unit and out.values and out.values[1] < unit["low"] + 0.25 * (unit["high"] - unit["low"]):
         odd.append(f"values reach only {out.values[1]:g} of {unit['high']:g}: pictures will look dark")
-    if 0 < out.count < 100:
-        odd.append(f"only {out.count} pictures: expect a model that memorises")
+    odd += few(out.count, "pictures")
     return odd
 
 
 def _colour(channels: int) -> str:
     return {1: "grey", 3: "RGB", 4: "RGBA"}.get(channels, f"{channels} channels")
-
-
-def _tally(items: Any) -> dict[str, int]:
-    return dict(Counter(items).most_common())
-
-
-def _table(counts: dict[str, int], most: int = 6) -> str:
-    return listing([f"{name}: {count:,}" for name, count in counts.items()], most) or "none"

@@ -11,6 +11,7 @@ import numpy as np
 
 from gantlet.data import moving
 from gantlet.data.clips import Plan
+from gantlet.data.oddities import few, repeated, table, tally, uneven
 from gantlet.data.pictures import Progress
 from gantlet.data.shape import check_resolution
 from gantlet.data.shots import Found, FoundArrays, Shot, found_at, grey_if_grey, of_arrays
@@ -18,7 +19,6 @@ from gantlet.data.splits import choose_split, class_order, listing
 from gantlet.errors import UserError
 from gantlet.media.foreign import shown
 
-IMBALANCE = 5.0  # largest class / smallest class from which it is named
 STILL = 0.5  # grey levels of mean change from frame to frame, below which nothing moves
 FREEZE = 0.2  # share of frames that repeat the one before, from which it is named
 
@@ -57,13 +57,13 @@ class ClipInspection:
             out += [
                 f"frames: {self.frames['shortest']:g} to {self.frames['longest']:g}, median "
                 f"{self.frames['median']:g}, {self.frames['total']:,g} in all",
-                f"sizes: {_table(self.sizes)}",
-                f"kinds: {_table(self.kinds)}",
-                f"rates: {_table(self.rates)}",
+                f"sizes: {table(self.sizes)}",
+                f"kinds: {table(self.kinds)}",
+                f"rates: {table(self.rates)}",
                 f"motion: {self.motion:.1f} of 255 grey levels from frame to frame; {self.frozen:.0%} of the frames "
                 "repeat the one before",
             ]
-        out.append(f"classes: {_table(self.classes, 12)}" if self.classes else "classes: no labels")
+        out.append(f"classes: {table(self.classes, 12)}" if self.classes else "classes: no labels")
         out += [f"odd: {sentence}" for sentence in self.odd] or ["odd: nothing"]
         out += [f"broken: {sentence}" for sentence in self.broken.values()]
         out += [f"same clip: {listing(group, 6)}" for group in self.duplicates[:20]]
@@ -125,9 +125,9 @@ def _finished(
     counts = Counter(labels)
     out.classes = {shown(name): counts[name] for name in class_order(labels)}
     if shots:
-        out.sizes = _tally(f"{shot.frames.shape[1]}x{shot.frames.shape[2]}" for shot in shots)
-        out.kinds = _tally("grey" if shot.frames.shape[3] == 1 else "colour" for shot in shots)
-        out.rates = _tally("not known" if shot.rate is None else f"{shot.rate:.4g} a second" for shot in shots)
+        out.sizes = tally(f"{shot.frames.shape[1]}x{shot.frames.shape[2]}" for shot in shots)
+        out.kinds = tally("grey" if shot.frames.shape[3] == 1 else "colour" for shot in shots)
+        out.rates = tally("not known" if shot.rate is None else f"{shot.rate:.4g} a second" for shot in shots)
         lengths = [len(shot.frames) for shot in shots]
         out.frames = {"total": sum(lengths), "shortest": min(lengths), "median": float(np.median(lengths)),
                       "longest": max(lengths)}  # fmt: skip
@@ -167,20 +167,7 @@ def _oddities(out: ClipInspection) -> list[str]:
         odd.append(f"nothing moves in {len(out.still):,} clips ({listing(out.still)})")
     if out.frozen >= FREEZE:
         odd.append(f"{out.frozen:.0%} of the frames repeat the one before: a --stride suits the real rate better")
-    if out.duplicates:
-        extra = sum(len(group) - 1 for group in out.duplicates)
-        odd.append(f"{extra:,} clips repeat another exactly ({listing(out.duplicates[0], 3)})")
-    counts = list(out.classes.values())
-    if counts and max(counts) >= IMBALANCE * min(counts):
-        odd.append(f"classes are uneven: the largest has {max(counts):,} clips, the smallest {min(counts):,}")
-    if 0 < out.count < 100:
-        odd.append(f"only {out.count} clips: expect a model that memorises")
+    odd += repeated(out.duplicates, "clips")
+    odd += uneven(list(out.classes.values()), "clips")
+    odd += few(out.count, "clips")
     return odd
-
-
-def _tally(items: Any) -> dict[str, int]:
-    return dict(Counter(items).most_common())
-
-
-def _table(counts: dict[str, int], most: int = 6) -> str:
-    return listing([f"{name}: {count:,}" for name, count in counts.items()], most) or "none"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.data import tones as built_in
+from gantlet.data.oddities import few, repeated, table, tally, uneven
 from gantlet.data.pictures import Progress
 from gantlet.data.recordings import Found, FoundArrays, Take, found_at, in_order, of_arrays, open_entry, stored
 from gantlet.data.sounds import SILENCE_DB, Plan, span
@@ -18,7 +18,6 @@ from gantlet.data.splits import choose_split, class_order, listing
 from gantlet.errors import UserError
 from gantlet.media.foreign import shown
 
-IMBALANCE = 5.0  # largest class / smallest class from which it is named
 SILENT_SHARE = 0.3  # of the time below SILENCE_DB of the peak, at the ends, from which it is named
 CLIPPED = 4  # values in a row at full scale that are taken for clipping
 MOST_SECONDS = 600  # of one recording that are looked at
@@ -61,16 +60,16 @@ class SoundInspection:
                 f"{self.seconds['median']:.2f} s, {self.seconds['total']:,.0f} s in all"
             )
             out += [
-                f"rates: {_table(self.rates)}",
-                f"depths: {_table(self.depths)}",
-                f"channels: {_table(self.channels)}",
+                f"rates: {table(self.rates)}",
+                f"depths: {table(self.depths)}",
+                f"channels: {table(self.channels)}",
             ]
             low, middle, high = (self.peak_db[name] for name in ("lowest", "median", "highest"))
             out.append(
                 f"peaks: {low:.1f} to {high:.1f} dB of full scale, median {middle:.1f}; "
                 f"{self.silence:.0%} of the time is silence at the ends"
             )
-        out.append(f"classes: {_table(self.classes, 12)}" if self.classes else "classes: no labels")
+        out.append(f"classes: {table(self.classes, 12)}" if self.classes else "classes: no labels")
         out += [f"odd: {sentence}" for sentence in self.odd] or ["odd: nothing"]
         out += [f"broken: {sentence}" for sentence in self.broken.values()]
         out += [f"same sound: {listing(group, 6)}" for group in self.duplicates[:20]]
@@ -131,11 +130,9 @@ def _finished(out: SoundInspection, takes: list[Take], trim: bool, notes: tuple[
     labels = [take.label for take in takes if take.label is not None]
     out.classes = {shown(name): labels.count(name) for name in class_order(labels)} if len(labels) < 10**5 else {}
     if takes:
-        out.rates = _tally(f"{take.sample_rate:,} Hz" for take in takes)
-        out.depths = _tally(take.depth for take in takes)
-        out.channels = _tally(
-            {1: "mono", 2: "stereo"}.get(n, f"{n} channels") for n in (t.wave.shape[0] for t in takes)
-        )
+        out.rates = tally(f"{take.sample_rate:,} Hz" for take in takes)
+        out.depths = tally(take.depth for take in takes)
+        out.channels = tally({1: "mono", 2: "stereo"}.get(n, f"{n} channels") for n in (t.wave.shape[0] for t in takes))
         lengths = [take.wave.shape[1] / take.sample_rate for take in takes]
         out.seconds = {"total": sum(lengths), "shortest": min(lengths), "median": float(np.median(lengths)),
                        "longest": max(lengths)}  # fmt: skip
@@ -194,20 +191,7 @@ def _oddities(out: SoundInspection) -> list[str]:
         odd.append(f"{len(out.clipped):,} recordings are clipped at full scale ({listing(out.clipped)})")
     if out.silence > SILENT_SHARE:
         odd.append(f"{out.silence:.0%} of the time lies below {SILENCE_DB:g} dB of the peak, before or after the sound")
-    if out.duplicates:
-        extra = sum(len(group) - 1 for group in out.duplicates)
-        odd.append(f"{extra:,} recordings repeat another exactly ({listing(out.duplicates[0], 3)})")
-    counts = list(out.classes.values())
-    if counts and max(counts) >= IMBALANCE * min(counts):
-        odd.append(f"classes are uneven: the largest has {max(counts):,} recordings, the smallest {min(counts):,}")
-    if 0 < out.count < 100:
-        odd.append(f"only {out.count} recordings: expect a model that memorises")
+    odd += repeated(out.duplicates, "recordings")
+    odd += uneven(list(out.classes.values()), "recordings")
+    odd += few(out.count, "recordings")
     return odd
-
-
-def _tally(items: Any) -> dict[str, int]:
-    return dict(Counter(items).most_common())
-
-
-def _table(counts: dict[str, int], most: int = 6) -> str:
-    return listing([f"{name}: {count:,}" for name, count in counts.items()], most) or "none"

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from gantlet.data.lines import one_long_text, open_lines
+from gantlet.data.oddities import uneven
 from gantlet.data.splits import choose_split, listing
 from gantlet.data.texts import part_of, read_texts
 from gantlet.data.vocabulary import choose_level, pieces
 from gantlet.errors import UserError
 from gantlet.media.foreign import shown
-
-IMBALANCE = 5.0  # largest class / smallest class from which it is named
 
 
 @dataclass
@@ -107,9 +106,7 @@ def oddities(out: TextInspection) -> list[str]:
         )
     if out.rare:
         odd.append(f"{len(out.rare):,} characters occur once ({listing(out.rare, 8)})")
-    counts = [count for count in out.classes.values() if count]
-    if counts and max(counts) >= IMBALANCE * min(counts):
-        odd.append(f"classes are uneven: the largest has {max(counts):,} lines, the smallest {min(counts):,}")
+    odd += uneven([count for count in out.classes.values() if count], "lines")
     if out.letters["total"] < 2000:
         odd.append("this is little text: expect a model that repeats it")
     return odd
