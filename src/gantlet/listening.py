@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,24 +52,14 @@ def write_both(folder: Path, name: str, waves: Tensor, sample_rate: int, columns
 
 
 class SoundSamples:
-    """Draws the same samples every `seconds`: samples/<samples seen>.png with spectrograms, .wav to listen to."""
+    """Draws the same samples each time: samples/<samples seen>.png with spectrograms, .wav to listen to."""
 
-    def __init__(self, out: Path, record: Record, data: Sounds, seconds: float, observer: Observer) -> None:
-        self._out, self._record, self._seconds, self._observer = out, record, seconds, observer
+    def __init__(self, out: Path, record: Record, data: Sounds, observer: Observer) -> None:
+        self._out, self._record, self._observer = out, record, observer
         self._rate = data.sample_rate
-        self._last = time.monotonic()
-
-    def after_step(self, training: Training) -> None:
-        if time.monotonic() - self._last >= self._seconds:
-            self.draw(training)
-
-    def conclude(self, training: Training) -> None:
-        """Draw the samples of the finished run."""
-        self.draw(training)
 
     def draw(self, training: Training) -> None:
         """Write the samples of this moment; with classes, a column each."""
-        began = time.perf_counter()
         classes = min(int(self._record.arguments.get("num_classes") or 0), 12)
         count = max(2, SHOWN // classes) * classes if classes else SHOWN
         labels = [i % classes for i in range(count)] if classes else None
@@ -79,31 +68,17 @@ class SoundSamples:
         now = training.counters
         picture = write_both(self._out / "samples", f"{now.samples:09d}", waves, self._rate, classes or None)
         self._observer.picture("samples", picture, now.samples)
-        self._last = time.monotonic()
-        training.paused += time.perf_counter() - began
-
-    def note(self, event: str, message: str) -> None:
-        """Nothing to tell."""
 
 
 class SoundPreviews:
-    """Every `seconds` writes samples/<samples seen>.png, a row per held-out sound: input, output, truth; and a wav.
+    """Writes samples/<samples seen>.png, a row per held-out sound: input, output, truth; and a wav.
 
     A vocoder's input is the truth, seen through its features; an enhancer's is noisy. How near outputs come to the
     truth goes to evaluations.jsonl.
     """
 
-    def __init__(self, out: Path, data: Excerpts | Mixtures, seconds: float, observer: Observer) -> None:
-        self._out, self._data, self._seconds, self._observer = out, data, seconds, observer
-        self._last = time.monotonic()
-
-    def after_step(self, training: Training) -> None:
-        if time.monotonic() - self._last >= self._seconds:
-            self.draw(training)
-
-    def conclude(self, training: Training) -> None:
-        """Draw the preview of the finished run."""
-        self.draw(training)
+    def __init__(self, out: Path, data: Excerpts | Mixtures, observer: Observer) -> None:
+        self._out, self._data, self._observer = out, data, observer
 
     def length(self, training: Training) -> int:
         """Return the samples of a preview: about two seconds, a multiple of what apply takes, and no less than that."""
@@ -113,7 +88,7 @@ class SoundPreviews:
 
     def draw(self, training: Training) -> None:
         """Write the preview of this moment."""
-        recipe, began = training.recipe, time.perf_counter()
+        recipe = training.recipe
         if recipe.apply is None:
             return
         held = self._data.held_out(ROWS, self.length(training))
@@ -132,8 +107,6 @@ class SoundPreviews:
         write_sound(self._out / "samples" / f"{now.samples:09d}.wav", self.told(columns), rate)
         self._observer.picture("samples", sheet_of_all, now.samples)
         self.report(training, inputs if shown else None, outputs[..., :common], truth[..., :common])
-        self._last = time.monotonic()
-        training.paused += time.perf_counter() - began
 
     def told(self, columns: list[NDArray[Any]]) -> NDArray[np.float32]:
         """Return all rows one after the other, each as input, output, truth."""
@@ -169,6 +142,3 @@ class SoundPreviews:
         self._observer.evaluations.append({**clock, "values": values, "numbers": values, "protocol": protocol})
         words = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
         self._observer.note("evaluation", f"{words} on {ROWS} held-out sounds")
-
-    def note(self, event: str, message: str) -> None:
-        """Nothing to tell."""

@@ -112,23 +112,13 @@ def evaluation_record(judgement: Judgement | TextJudgement) -> dict[str, Any]:
 
 
 class SampleGrids:
-    """Draws the same samples every `seconds`: samples/<samples seen>.png."""
+    """Draws the same samples each time: samples/<samples seen>.png."""
 
-    def __init__(self, out: Path, record: Record, seconds: float, observer: Observer) -> None:
-        self._out, self._record, self._seconds, self._observer = out, record, seconds, observer
-        self._last = time.monotonic()
-
-    def after_step(self, training: Training) -> None:
-        if time.monotonic() - self._last >= self._seconds:
-            self.draw(training)
-
-    def conclude(self, training: Training) -> None:
-        """Draw the grid of the finished run."""
-        self.draw(training)
+    def __init__(self, out: Path, record: Record, observer: Observer) -> None:
+        self._out, self._record, self._observer = out, record, observer
 
     def draw(self, training: Training) -> None:
         """Write the grid of this moment; with classes, a column each."""
-        began = time.perf_counter()
         with evaluating(training.state.nets.averaged):
             model = live_model(training, self._record)
             classes = min(int(self._record.arguments.get("num_classes") or 0), 10)
@@ -138,11 +128,6 @@ class SampleGrids:
         array = grid(to_displayable(raw, model.intensity), columns=classes or None)
         write_image(self._out / "samples" / f"{training.counters.samples:09d}.png", array)
         self._observer.picture("samples", array, training.counters.samples)
-        self._last = time.monotonic()
-        training.paused += time.perf_counter() - began
-
-    def note(self, event: str, message: str) -> None:
-        """Nothing to tell."""
 
 
 class Evaluations:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,27 +29,18 @@ def write_pairs(out: Path, data: Translation, seed: int) -> None:
 
 
 class Previews:
-    """Every `seconds` writes samples/<samples seen>.png, a row per held-out crop: input, output, truth if there is one.
+    """Writes samples/<samples seen>.png, a row per held-out crop: input, output, truth if there is one.
 
     The mean PSNR of the outputs goes to evaluations.jsonl where the truth is known.
     """
 
-    def __init__(self, out: Path, data: Translation, seconds: float, observer: Observer) -> None:
-        self._out, self._seconds, self._observer = out, seconds, observer
+    def __init__(self, out: Path, data: Translation, observer: Observer) -> None:
+        self._out, self._observer = out, observer
         self._batch, self._aligned = data.held_out(ROWS), data.aligned
-        self._last = time.monotonic()
-
-    def after_step(self, training: Training) -> None:
-        if time.monotonic() - self._last >= self._seconds:
-            self.draw(training)
-
-    def conclude(self, training: Training) -> None:
-        """Draw the preview of the finished run."""
-        self.draw(training)
 
     def draw(self, training: Training) -> None:
         """Write the preview of this moment."""
-        recipe, began = training.recipe, time.perf_counter()
+        recipe = training.recipe
         if recipe.apply is None or (recipe.example is None and "source" not in self._batch):
             return
         batch = {name: tensor.to(training.device) for name, tensor in self._batch.items()}
@@ -66,8 +56,6 @@ class Previews:
         self._observer.picture("samples", sheet, now.samples)
         if truth is not None and truth.shape == outputs.shape:
             self.report(training, outputs, truth)
-        self._last = time.monotonic()
-        training.paused += time.perf_counter() - began
 
     @staticmethod
     def example(training: Training, batch: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -87,9 +75,6 @@ class Previews:
         protocol = {"count": ROWS, "what": "held-out crops, values in [-1, 1], mean of the PSNR of each"}
         self._observer.evaluations.append({**clock, "values": values, "numbers": values, "protocol": protocol})
         self._observer.note("evaluation", f"psnr {psnr:.2f} dB on {ROWS} held-out crops")
-
-    def note(self, event: str, message: str) -> None:
-        """Nothing to tell."""
 
 
 def rows_of(columns: list[Tensor], pad: int = 2) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -36,27 +35,17 @@ def write_shown(path: Path, texts: list[str], passages: bool) -> None:
 
 
 class TextSamples:
-    """Every `seconds` writes samples/<samples seen>.txt: the same samples, with classes a name before each.
+    """Writes samples/<samples seen>.txt: the same samples, with classes a name before each.
 
     A recipe that rewrites shows rows of its data, each with what becomes of it in every other class.
     """
 
-    def __init__(self, out: Path, record: Record, data: Lines, seconds: float, observer: Observer) -> None:
-        self._out, self._record, self._data, self._seconds = out, record, data, seconds
+    def __init__(self, out: Path, record: Record, data: Lines, observer: Observer) -> None:
+        self._out, self._record, self._data = out, record, data
         self._observer = observer
-        self._last = time.monotonic()
-
-    def after_step(self, training: Training) -> None:
-        if time.monotonic() - self._last >= self._seconds:
-            self.draw(training)
-
-    def conclude(self, training: Training) -> None:
-        """Write the samples of the finished run."""
-        self.draw(training)
 
     def draw(self, training: Training) -> None:
         """Write the samples of this moment."""
-        began = time.perf_counter()
         with evaluating(training.state.nets.averaged):
             texts = self.written(training) if training.recipe.sample is not None else self.rewritten(training)
         passages = self._data.stream is not None
@@ -65,8 +54,6 @@ class TextSamples:
         if training.recipe.sample is not None and not isinstance(self._observer.status, QuietStatus):
             first = next((text for text in texts if text), "")
             self._observer.status.note(f"sample: {' / '.join(first.split(chr(10)))[:100] or '(empty)'}")
-        self._last = time.monotonic()
-        training.paused += time.perf_counter() - began
 
     def written(self, training: Training) -> list[str]:
         """Return the samples of this moment."""
@@ -89,6 +76,3 @@ class TextSamples:
             out.append(f"{data.classes[y]}: {text}")
             out += [f"  -> {name}: {made[row]}" for name, made in versions.items() if name != data.classes[y]]
         return out
-
-    def note(self, event: str, message: str) -> None:
-        """Nothing to tell."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from gantlet.data import Clips, Excerpts, ImageData, Lines, Mixtures, Sounds, Tr
 from gantlet.draws import key
 from gantlet.engine import loop, parallel
 from gantlet.engine.health import Watch
-from gantlet.engine.hooks import SaveByClock, Tick
+from gantlet.engine.hooks import SaveByClock, ShowByClock, Tick
 from gantlet.engine.precision import choose_device, choose_precision, describe
 from gantlet.engine.run import Run
 from gantlet.engine.storage import alone_in, replace_file
@@ -35,8 +35,6 @@ from gantlet.remedies import catalogue as remedial
 from gantlet.remedies.catalogue import Asked
 from gantlet.report import choose_status, write_report
 from gantlet.watching import ClipPreviews, ClipSamples, write_clip_reals
-
-Shows = SampleGrids | Previews | SoundSamples | SoundPreviews | TextSamples | ClipSamples | ClipPreviews
 
 
 def train(
@@ -200,7 +198,7 @@ class Session:
                 loop.train(training, self.feed, hooks)
             if training.counters.step > before:
                 for hook in hooks:
-                    if isinstance(hook, Shows | Evaluations):
+                    if isinstance(hook, ShowByClock | Evaluations):
                         hook.conclude(training)
         finally:
             torch.set_rng_state(generator_state)
@@ -227,30 +225,31 @@ class Session:
             write_reals(out, data)
         observer.begin(training, resuming)
         hooks: list[loop.Hook] = [Tick(observer.tick, Watch(self.recipe.signs), observer.note)]
+        draw: Callable[[loop.Training], None] | None = None
         if not resuming and not isinstance(data, ImageData):
             for told in data.notes:
                 observer.status.note(f"{data.name}: {told}.")
         if isinstance(data, Translation):
             write_pairs(out, data, self.options.seed)
-            hooks.append(Previews(out, data, sample_every, observer))
+            draw = Previews(out, data, observer).draw
         elif isinstance(data, Lines):
             write_text_reals(out, data)
-            hooks.append(TextSamples(out, self.record, data, sample_every, observer))
+            draw = TextSamples(out, self.record, data, observer).draw
         elif isinstance(data, Sounds | Excerpts | Mixtures):
             write_sound_reals(out, data, self.options.seed)
             if isinstance(data, Sounds):
-                hooks.append(SoundSamples(out, self.record, data, sample_every, observer))
+                draw = SoundSamples(out, self.record, data, observer).draw
             else:
-                hooks.append(SoundPreviews(out, data, sample_every, observer))
+                draw = SoundPreviews(out, data, observer).draw
         elif isinstance(data, Clips):
             write_clip_reals(out, data)
             if self.recipe.sample is not None:
-                hooks.append(ClipSamples(out, self.record, data, sample_every, observer))
+                draw = ClipSamples(out, self.record, data, observer).draw
             else:
-                hooks.append(ClipPreviews(out, data, sample_every, observer))
+                draw = ClipPreviews(out, data, observer).draw
         elif self.recipe.sample is not None:
-            hooks.append(SampleGrids(out, self.record, sample_every, observer))
-        return hooks
+            draw = SampleGrids(out, self.record, observer).draw
+        return hooks if draw is None else [*hooks, ShowByClock(draw, sample_every)]
 
     def claim(self, out: Path) -> bool:
         """Write run.json into a new run folder, or check that an old one is this very run; tell whether it resumes.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -43,24 +42,14 @@ def write_clip_reals(out: Path, data: Clips) -> None:
 
 
 class ClipSamples:
-    """Draws the same samples every `seconds`: samples/<samples seen>.gif, and .png with a film strip each."""
+    """Draws the same samples each time: samples/<samples seen>.gif, and .png with a film strip each."""
 
-    def __init__(self, out: Path, record: Record, data: Clips, seconds: float, observer: Observer) -> None:
-        self._out, self._record, self._seconds, self._observer = out, record, seconds, observer
+    def __init__(self, out: Path, record: Record, data: Clips, observer: Observer) -> None:
+        self._out, self._record, self._observer = out, record, observer
         self._rate = data.frame_rate
-        self._last = time.monotonic()
-
-    def after_step(self, training: Training) -> None:
-        if time.monotonic() - self._last >= self._seconds:
-            self.draw(training)
-
-    def conclude(self, training: Training) -> None:
-        """Draw the samples of the finished run."""
-        self.draw(training)
 
     def draw(self, training: Training) -> None:
         """Write the samples of this moment; with classes, rows of each."""
-        began = time.perf_counter()
         classes = min(int(self._record.arguments.get("num_classes") or 0), SHOWN)
         count = SHOWN // classes * classes if classes else SHOWN
         labels = sorted(i % classes for i in range(count)) if classes else None
@@ -69,37 +58,23 @@ class ClipSamples:
         now = training.counters
         sheet = write_both(self._out / "samples", f"{now.samples:09d}", as_frames(clips), self._rate)
         self._observer.picture("samples", sheet, now.samples)
-        self._last = time.monotonic()
-        training.paused += time.perf_counter() - began
-
-    def note(self, event: str, message: str) -> None:
-        """Nothing to tell."""
 
 
 class ClipPreviews:
-    """Every `seconds` writes samples/<samples seen>.png, a row per held-out clip: inputs, outputs, truth; and a gif.
+    """Writes samples/<samples seen>.png, a row per held-out clip: inputs, outputs, truth; and a gif.
 
     PSNR and flicker error of the outputs go to evaluations.jsonl. The clips are of the training part: nothing is
     tuned by them.
     """
 
-    def __init__(self, out: Path, data: Clips, seconds: float, observer: Observer) -> None:
-        self._out, self._seconds, self._observer = out, seconds, observer
+    def __init__(self, out: Path, data: Clips, observer: Observer) -> None:
+        self._out, self._observer = out, observer
         chosen = np.linspace(0, len(data) - 1, min(ROWS, len(data))).astype(int)
         self._batch, self._rate = data.batch(chosen), data.frame_rate
-        self._last = time.monotonic()
-
-    def after_step(self, training: Training) -> None:
-        if time.monotonic() - self._last >= self._seconds:
-            self.draw(training)
-
-    def conclude(self, training: Training) -> None:
-        """Draw the preview of the finished run."""
-        self.draw(training)
 
     def draw(self, training: Training) -> None:
         """Write the preview of this moment."""
-        recipe, began = training.recipe, time.perf_counter()
+        recipe = training.recipe
         if recipe.apply is None or recipe.example is None:
             return
         batch = {name: tensor.to(training.device) for name, tensor in self._batch.items()}
@@ -116,8 +91,6 @@ class ClipPreviews:
         write_both(self._out / "samples", stem, as_frames(torch.cat([outputs, truth])), self._rate, len(truth))
         self._observer.picture("samples", sheet, now.samples)
         self.report(training, outputs.clamp(-1, 1), truth)
-        self._last = time.monotonic()
-        training.paused += time.perf_counter() - began
 
     def report(self, training: Training, outputs: Tensor, truth: Tensor) -> None:
         """Log PSNR in dB and the flicker error, of values in [-1, 1]."""
@@ -129,6 +102,3 @@ class ClipPreviews:
         protocol = {"count": len(truth), "what": "clips, values in [-1, 1], mean of the number of each"}
         self._observer.evaluations.append({**clock, "values": values, "numbers": values, "protocol": protocol})
         self._observer.note("evaluation", f"psnr {psnr:.2f} dB, flicker {values['flicker']:.4f} on {len(truth)} clips")
-
-    def note(self, event: str, message: str) -> None:
-        """Nothing to tell."""

@@ -1,4 +1,4 @@
-"""Hooks every run has: checkpoints by the clock, a tick that reads the statistics."""
+"""Hooks every run has: checkpoints and pictures of itself by the clock, a tick that reads the statistics."""
 
 from __future__ import annotations
 
@@ -26,6 +26,28 @@ class SaveByClock:
             return
         save(training)  # NotFinite sends the run back to its last good checkpoint
         self._last = time.monotonic()
+
+    def note(self, event: str, message: str) -> None:
+        """Nothing to tell."""
+
+
+class ShowByClock:
+    """Calls `show` every `seconds` and when the run is finished; the time it takes is not the run's."""
+
+    def __init__(self, show: Callable[[Training], None], seconds: float) -> None:
+        self._show, self._seconds = show, seconds
+        self._last = time.monotonic()
+
+    def after_step(self, training: Training) -> None:
+        if time.monotonic() - self._last >= self._seconds:
+            self.conclude(training)
+
+    def conclude(self, training: Training) -> None:
+        """Show what the run is now."""
+        began = time.perf_counter()
+        self._show(training)
+        self._last = time.monotonic()
+        training.paused += time.perf_counter() - began
 
     def note(self, event: str, message: str) -> None:
         """Nothing to tell."""
