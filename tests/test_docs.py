@@ -302,3 +302,12 @@ def test_constraints_pin_everything_that_is_asked_for() -> None:
 
 def test_the_changelog_has_this_version() -> None:
     assert f"## {gantlet.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_pages_of_recipes_are_those_that_their_files_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    wanted = runpy.run_path(str(ROOT / "benchmarks" / "recipe_pages.py"))["pages"]()
+    folder = ROOT / "docs" / "recipes"
+    assert {path.name for path in folder.glob("*.md")} == set(wanted)
+    old = [name for name, text in wanted.items() if (folder / name).read_text() != text]
+    assert not old, f"run `python benchmarks/recipe_pages.py write`: {', '.join(old)}"
