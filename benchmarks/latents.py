@@ -1,6 +1,6 @@
 """Encoders and projection, measured in slices that resume: every finished row is kept and not repeated.
 
-    python benchmarks/latents.py vae --data mnist          -ELBO of the test split, faithful `vae`, 10 epochs, seeds 0-2
+    python benchmarks/latents.py vae --data mnist          -ELBO of the test split, faithful `vae`, 20 epochs, seeds 0-2
     python benchmarks/latents.py bigan --data mnist        1-NN accuracy of E(x) and of the layer before, quick, 600 s
     python benchmarks/latents.py projection --data mnist   r1gan quick, 180 s: distance of projected test pictures
     python benchmarks/latents.py table                     print what is there as Markdown
@@ -78,7 +78,7 @@ def encoded(model: gantlet.Model, images: ImageData) -> dict[str, Tensor]:
 
 def vae(given: argparse.Namespace, seed: int) -> None:
     images, test = open_images(given.data), open_images(given.data, split="test")
-    for recipe in ("vae", "vae_conv"):
+    for recipe in given.recipes:
         key = f"{given.data}/{recipe}/{given.epochs}epochs/seed{seed}"
         if key in ROWS.read():
             continue
@@ -151,7 +151,8 @@ def main() -> None:
     parser.add_argument("part", choices=("vae", "bigan", "projection", "table"))
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=10, help="of vae")
+    parser.add_argument("--epochs", type=int, default=20, help="of vae")
+    parser.add_argument("--recipes", nargs="+", choices=("vae", "vae_conv"), default=["vae", "vae_conv"], help="of vae")
     parser.add_argument("--seconds", type=float, help="of bigan (600 if not given) and of r1gan (180)")
     parser.add_argument("--num", type=int, default=100, help="pictures to project")
     parser.add_argument("--runs", type=Path, default=Path("runs/latents"))
