@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,16 +15,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
+from torch.distributed.run import get_args_parser
 
 import gantlet
 from gantlet import judging
 from gantlet.cli import main
+from gantlet.cli_train import verb_train
 from gantlet.data import ImageData
 from gantlet.data.known import NAMES as KNOWN_DATA
 from gantlet.data.sounds import Sounds
 from gantlet.engine.health import vanishing_or_exploding
 from gantlet.media.wav import WavWriter
 from gantlet.metrics import Features, random_features
+from gantlet.parsing import split_recipe_options
 from gantlet.recipes import NAMES, catalogue, signs
 from gantlet.recipes.choose import choose
 
@@ -95,7 +99,9 @@ def tiny_code(text: str) -> str:
 def run_command(words: list[str]) -> None:
     """Run a command of ours in this process; of others check that what they name is there."""
     if words[0] == "torchrun":
+        check_torchrun(words)
         words = words[words.index("--no-python") + 1 :]
+        words = words[words[0] == "--" :]
     if words[0] == "gantlet":
         assert main(tiny(words[1:])) == 0, shlex.join(words)
     elif words[0] == "make":
@@ -104,6 +110,12 @@ def run_command(words: list[str]) -> None:
         check_install(words[2:])
     else:
         pytest.fail(f"nothing here checks the command {shlex.join(words)}")
+
+
+def check_torchrun(words: list[str]) -> None:
+    """Check that torchrun knows these options and takes what follows for the program's."""
+    found = get_args_parser().parse_args(words[1:])
+    assert [found.training_script, *found.training_script_args] == words[words.index("gantlet") :]
 
 
 def makefile() -> str:
@@ -265,6 +277,25 @@ def test_the_page_on_run_folders_names_every_file_and_key(workplace: Path) -> No
     evaluation = json.loads((run / "evaluations.jsonl").read_text().splitlines()[-1])
     keys = {*record, *record["data"], *record["run"], *state, *state["counters"], *evaluation} - {"optimizers", "event"}
     assert keys <= words, keys - words
+
+
+def test_the_page_on_clusters_shows_scripts_that_parse() -> None:
+    """Shell that no machine of ours can run: bash reads it, torchrun knows its options, gantlet those behind."""
+    page = (ROOT / "docs" / "cluster.md").read_text()
+    scripts = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    scripts += [" ".join(text.split()) for text in re.findall(r"- >-\n((?: {14}.*\n)+)", page)]
+    assert len(scripts) == 2
+    for script in scripts:
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+        line = next(line for line in script.replace("\\\n", " ").splitlines() if "torchrun" in line)
+        line = line.replace("echo false)", "echo_false)").replace("&& echo true ||", "")
+        words = shlex.split(re.sub(r"\$\(.*?\)", "value", line))
+        check_torchrun(words[words.index("torchrun") :])
+        words = words[words.index("gantlet") + 1 :]
+        rest, options = split_recipe_options(verb_train(), words[1:])
+        assert verb_train().parse_args(rest)
+        assert words[0] == "train"
+        assert options == {}
 
 
 def test_three_lines(workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -128,6 +128,8 @@ def test_every_room_is_under_a_rule() -> None:
         "quality_diversity.py",
         "reading.py",
         "record.py",
+        "sharing.py",
+        "stopping.py",
         "tiling.py",
         "training.py",
         "watching.py",

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 import gantlet
 from gantlet import training
 from gantlet.errors import UserError
+from gantlet.feeding import longest_side
 from gantlet.recipes.choose import Choice
 from gantlet.recipes.images import dcgan
 
@@ -212,3 +213,13 @@ def test_balance_needs_labels(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--balance needs labels"):
         gantlet.train("gan", out=tmp_path / "run", steps=1, unconditional=True, balance=1.0, **OPTIONS)
     assert not (tmp_path / "run").exists()
+
+
+def test_only_what_nobody_asked_for_is_scaled_and_a_run_keeps_its_side() -> None:
+    def old(side: object) -> dict[str, object]:
+        return {"data": {"facts": {"resolution": side}}}
+
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert [longest_side(device, None) for device in (cpu, gpu)] == [64, 256]
+    assert [longest_side(gpu, old(side)) for side in (28, 64, [32, 64], 65, 256, 491)] == [64, 64, 64, 256, 256, 491]
+    assert longest_side(cpu, old([48, 300])) == 300

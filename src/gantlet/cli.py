@@ -24,7 +24,7 @@ from gantlet import (
     cli_text,
     cli_train,
 )
-from gantlet.errors import RunFailed, UserError, suggest
+from gantlet.errors import RunFailed, UserError, out_of_memory, suggest
 from gantlet.parsing import parse, parser, resolution, whole
 
 OVERVIEW = """\
@@ -50,6 +50,9 @@ Train, judge and use generative adversarial networks.
 
 `gantlet VERB --help` explains a verb.
 """
+OUT_OF_MEMORY = """\
+Out of memory; --accumulate 4 computes the same batch in four parts, or lower --batch-size or --resolution. What was \
+saved is whole: a run goes on where its last checkpoint is."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,8 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("gantlet: interrupted.", file=sys.stderr)
         return 130
-    except MemoryError:
-        print("gantlet: Out of memory; lower --batch-size, raise --accumulate or lower --resolution.", file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        print(f"gantlet: {OUT_OF_MEMORY}", file=sys.stderr)
         return 1
 
 
@@ -141,14 +146,16 @@ def sample(words: list[str]) -> int:
     add("--device", help="auto, cpu, cuda, mps")
     given = parse(verb, words)
     out = Path(given.pop("out"))
-    import numpy as np
-
+    from gantlet.engine import parallel
     from gantlet.media.image import write_samples
 
     known = (*cli_sounds.SUFFIXES, *cli_text.SUFFIXES, *cli_clips.SUFFIXES)
     if out.suffix.lower() not in known and not out.is_dir():
         raise UserError(f"--out takes a .npz, a .png grid or a folder, not '{out.name}'; choose another name.")
+    parallel.start(given.get("device", "auto"))  # under torchrun all make pictures, and the first writes them
     model = load(given)
+    if parallel.rank() and (model.vocabulary is not None or model.frame_rate or model.sample_rate):
+        return 0
     if model.vocabulary is not None:
         return cli_text.sample(model, out, given)
     if model.frame_rate:
@@ -161,13 +168,13 @@ def sample(words: list[str]) -> int:
         raise UserError(
             f"A model of pictures writes no {out.suffix}: '{out.name}'; name a .npz, a .png grid or a folder."
         )
+    from gantlet.sharing import shared_samples
+
     num = given.pop("num")
-    raw, labels = [], []
-    for pictures, y in model.batches(num, **given):
-        raw.append(model.to_raw(pictures))
-        labels += [] if y is None else [y.cpu().numpy()]
-    write_samples(out, np.concatenate(raw), np.concatenate(labels) if labels else None, intensity=model.intensity)
-    print(f"Wrote {num:,} samples to {out}")
+    made = shared_samples(model, num, **given)
+    if made is not None:
+        write_samples(out, *made, intensity=model.intensity)
+        print(f"Wrote {num:,} samples to {out}")
     return 0
 
 
@@ -205,9 +212,12 @@ def evaluate(words: list[str]) -> int:
     given = parse(verb, words)
     as_json = given.pop("json", False)
     import gantlet
+    from gantlet.engine import parallel
     from gantlet.judging import record_evaluation
 
     judgement = gantlet.evaluate(**given, note=lambda message: print(message, file=sys.stderr))
+    if parallel.rank():
+        return 0
     record_evaluation(given["what"], judgement)
     print(json.dumps(judgement.to_json(), indent=1) if as_json else "\n".join(judgement.lines()))
     return 0

@@ -34,7 +34,11 @@ def verb_train() -> Parser:
     pace = verb.add_mutually_exclusive_group()
     pace.add_argument("--quick", action="store_true", help="the recipe's smaller settings for a CPU")
     pace.add_argument("--faithful", action="store_true", help="the published settings (the default of a named recipe)")
-    add("--resolution", type=resolution, help="scale pictures to this side, or HEIGHTxWIDTH")
+    add(
+        "--resolution",
+        type=resolution,
+        help="scale to this side, or HEIGHTxWIDTH (else their own, up to 64; 256 on a GPU)",
+    )
     add("--labels", help="a CSV of file,label")
     add("--target", help="translations: the other kind of pictures, where --data does not hold both")
     add("--side-by-side", help="translations: left or right, the half of each picture that is the source")

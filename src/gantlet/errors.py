@@ -14,6 +14,13 @@ class RunFailed(Exception):
     """A run that cannot go on through no mistake in the command (diverged, disk full); exit code 1."""
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error means that memory ran out: torch has its own kinds, on a CPU it is a plain RuntimeError."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the known name closest to `name`, or an empty string."""
     close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)

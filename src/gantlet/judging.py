@@ -20,13 +20,14 @@ from gantlet.data.recordings import holds_sounds
 from gantlet.data.shots import holds_clips
 from gantlet.data.sounds import Sounds, open_sounds
 from gantlet.data.texts import holds_text
-from gantlet.engine import loop
+from gantlet.engine import loop, parallel
 from gantlet.engine.run import Run
 from gantlet.errors import UserError, suggest
 from gantlet.judging_clips import evaluate_clips, refuse_for_clips
 from gantlet.judging_text import evaluate_text, refuse_for_text
 from gantlet.metrics import (
     Features,
+    FeatureSet,
     Judgement,
     Rules,
     Samples,
@@ -41,6 +42,7 @@ from gantlet.metrics.sound_pictures import RULE, SIDE, as_pictures, vary_picture
 from gantlet.metrics.text_judgement import TextJudgement
 from gantlet.model import Model, load
 from gantlet.recipes import catalogue
+from gantlet.sharing import in_each, model_samples, model_sounds, shared_features
 
 # 99.7 % of the test part of the Free Spoken Digit Dataset after 30 s of one core, all of `tones`.
 SOUND_CLASSIFIER = {"strides": [2, 2, 2, 2], "pool": 4, "batch_size": 64}
@@ -105,6 +107,8 @@ def trained_classifier(data: ImageData | Sounds, cache: Path | None = None, note
     arguments = catalogue.resolve("classifier", facts, False, settings)
     kind = "-log-mel" if isinstance(data, Sounds) else ""
     folder = cache_folder(cache) / "classifiers" / f"{data.fingerprint[:16]}{kind}-{total}-v1"
+    if parallel.world_size() > 1:  # process 0 trains it as it would alone; below, all read what it has kept
+        parallel.by_first(lambda: trained_classifier(data, cache, note).name)
     torch.manual_seed(0)
     recipe = catalogue.build("classifier", arguments)
     run = Run(out=folder, samples=total, device="cpu", precision="fp32", keep=1)
@@ -135,20 +139,6 @@ def _lessons(data: ImageData | Sounds) -> Callable[[int, int], Mapping[str, Tens
         return {"image": vary_pictures(from_8_bits(pictures[chosen]), start), "label": labels[chosen]}
 
     return varied
-
-
-def model_samples(model: Model, num: int, seed: int, **options: Any) -> Iterator[dict[str, Tensor]]:
-    """Yield batches of samples as they will be seen: rounded to the data's own type and back."""
-    for pictures, y in model.batches(num, seed=seed, **options):
-        batch = {"image": model.intensity.to_unit(model.to_raw(pictures)).permute(0, 3, 1, 2)}
-        yield batch if y is None else {**batch, "label": y}
-
-
-def model_sounds(model: Model, num: int, seed: int, **options: Any) -> Iterator[dict[str, Tensor]]:
-    """Yield batches of sounds [n, C, T] as they will be heard: rounded to 16 bits and back."""
-    for waves, y in model.batches(num, seed=seed, batch_size=64, **options):
-        batch = {"audio": (waves.cpu() * 32768).round().clamp(-32768, 32767) / 32768}
-        yield batch if y is None else {**batch, "label": y.cpu()}
 
 
 def real_batches(
@@ -220,47 +210,24 @@ def evaluate(
     A model gives `num` samples of `seed`. The reference is the data's test split; where it has none, one half of the
     data, and the floor is the other half. Labelled data is judged by a classifier of its own, trained once.
 
+    Under torchrun the processes share the making of pictures; sounds, clips and text are judged by process 0 alone. The
+    answer is that of one process, in each.
+
     Raises UserError for mistakes in paths, sizes or names.
     """
+    parallel.start("auto")
     model = _model(what, checkpoint, recipe)
     if holds_text(data) if model is None else model.vocabulary is not None:
         refuse_for_text(extractor_name, inception, labels, label_pattern)
-        return evaluate_text(what, model, data, num, seed, options)
+        return in_each(TextJudgement, lambda: evaluate_text(what, model, data, num, seed, options))
     if holds_clips(data) if model is None else model.frame_rate is not None:
         refuse_for_clips(inception, label_pattern)
-        return evaluate_clips(what, model, data, num, seed, extractor_name, labels, note, options)
+        extras = (num, seed, extractor_name, labels, note, options)
+        return in_each(Judgement, lambda: evaluate_clips(what, model, data, *extras))
+    made, real = _Made(what, model, num, seed, options), {"labels": labels, "label_pattern": label_pattern}
     if holds_sounds(data) if model is None else "sample_rate" in model.about["data"]["facts"]:
-        made, real = _Made(what, model, num, seed, options), {"labels": labels, "label_pattern": label_pattern}
-        return _evaluate_sounds(made, data, extractor_name, inception, real, note)
-    given = None if model is not None else open_images(Path(what))  # type: ignore[arg-type]
-    source = str(model.about["data"]["source"]) if model is not None else ""
-    resolution = model.about["data"]["facts"]["resolution"] if model is not None else given.facts()["resolution"]  # type: ignore[union-attr]
-    size = resolution if isinstance(resolution, int) else (int(resolution[0]), int(resolution[1]))
-    images = open_images(data, resolution=size, labels=labels)
-    if given is not None and Path(str(what)).suffix in (".npz", ".npy") and given.pixels.dtype == images.pixels.dtype:
-        given = replace(given, intensity=images.intensity)  # raw values, as `gantlet sample` writes them
-    held_out = test_split(data, images)
-    features = extractor(extractor_name, images, inception=inception, note=note)
-    num = num if model is not None else min(num, len(given))  # type: ignore[arg-type]
-    reference, ours, reference_rule, floor, theirs, floor_rule = references(images, held_out, num)
-    if model is not None:
-        fake: Any = model_samples(model, num, seed, **options)
-        words = f"{model.about['recipe']} at step {model.about.get('step', '?')}, seed {seed}, trained on {source}"
-    else:
-        assert given is not None
-        fake, words = real_batches(given, np.arange(num)), f"{what}, first {num}"
-    return judge_images(
-        fake,
-        Samples(images=real_batches(reference, ours)),
-        Samples(images=real_batches(floor, theirs)),
-        features,
-        reference_split=reference_rule,
-        floor_split=floor_rule,
-        data_fingerprint=f"{images.fingerprint}+{reference.fingerprint}",
-        cache=cache_folder(None) / "features",
-        source=words,
-        rules=Rules(seed=0),
-    )
+        return in_each(Judgement, lambda: _evaluate_sounds(made, data, extractor_name, inception, real, note))
+    return _evaluate_pictures(made, data, extractor_name, inception, labels, note)
 
 
 @dataclass(frozen=True)
@@ -272,6 +239,51 @@ class _Made:
     num: int
     seed: int
     options: Mapping[str, Any]
+
+
+def _evaluate_pictures(
+    made: _Made, data: str | Path, extractor_name: str, inception: str | Path | None, labels: str | Path | None,
+    note: Note,
+) -> Judgement:  # fmt: skip
+    """Judge pictures; those of a model are made by all processes."""
+    what, model, num = made.what, made.model, made.num
+    given = None if model is not None else open_images(Path(what))  # type: ignore[arg-type]
+    source = str(model.about["data"]["source"]) if model is not None else ""
+    resolution = model.about["data"]["facts"]["resolution"] if model is not None else given.facts()["resolution"]  # type: ignore[union-attr]
+    size = resolution if isinstance(resolution, int) else (int(resolution[0]), int(resolution[1]))
+    images = open_images(data, resolution=size, labels=labels)
+    if given is not None and Path(str(what)).suffix in (".npz", ".npy") and given.pixels.dtype == images.pixels.dtype:
+        given = replace(given, intensity=images.intensity)  # raw values, as `gantlet sample` writes them
+    held_out = test_split(data, images)
+    features = extractor(extractor_name, images, inception=inception, note=note)
+    num = num if model is not None else min(num, len(given))  # type: ignore[arg-type]
+    if model is not None:
+        fake: Any = shared_features(model, num, made.seed, features, **made.options)
+        words = f"{model.about['recipe']} at step {model.about.get('step', '?')}, seed {made.seed}, trained on {source}"
+    else:
+        assert given is not None
+        fake, words = real_batches(given, np.arange(num)), f"{what}, first {num}"
+
+    return in_each(Judgement, lambda: _judged(fake, images, references(images, held_out, num), features, words))
+
+
+def _judged(
+    fake: Any, data: Data, against: tuple[Data, Any, str, Data, Any, str], features: Features, words: str
+) -> Judgement:
+    """Return the judgement of samples against what `references` gave."""
+    reference, ours, reference_rule, floor, theirs, floor_rule = against
+    return judge_images(
+        fake,
+        Samples(images=real_batches(reference, ours)),
+        Samples(images=real_batches(floor, theirs)),
+        features,
+        reference_split=reference_rule,
+        floor_split=floor_rule,
+        data_fingerprint=f"{data.fingerprint}+{reference.fingerprint}",
+        cache=cache_folder(None) / "features",
+        source=words,
+        rules=Rules(seed=0),
+    )
 
 
 def _evaluate_sounds(
@@ -299,20 +311,9 @@ def _evaluate_sounds(
         given = _relabelled(open_sounds(Path(made.what), **alike), sounds.classes)  # type: ignore[arg-type]
         num = min(made.num, len(given))
         fake, words = numbers.pictures(sound_batches(given, np.arange(num))), f"{made.what}, first {num}"
-    reference, ours, reference_rule, floor, theirs, floor_rule = references(sounds, held_out, num)
-    judgement = judge_images(
-        fake,
-        Samples(images=real_batches(reference, ours)),
-        Samples(images=real_batches(floor, theirs)),
-        features,
-        reference_split=reference_rule,
-        floor_split=floor_rule,
-        data_fingerprint=f"{sounds.fingerprint}+{reference.fingerprint}",
-        cache=cache_folder(None) / "features",
-        source=words,
-        rules=Rules(seed=0),
-    )
-    return _with_sound_numbers(judgement, numbers, floor, theirs)
+    against = references(sounds, held_out, num)
+    judgement = _judged(fake, sounds, against, features, words)
+    return _with_sound_numbers(judgement, numbers, *against[3:5])
 
 
 def _alike(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -341,18 +342,22 @@ def _with_sound_numbers(judgement: Judgement, numbers: SoundNumbers, floor: Soun
 
 
 def judge_training(
-    model: Model, data: ImageData | Sounds, features: Features, num: int, previous: Judgement | None = None
-) -> Judgement:
+    model: Model, data: ImageData | Sounds, features: Features, num: int, previous: Judgement | None = None,
+    found: FeatureSet | None = None,
+) -> Judgement:  # fmt: skip
     """Judge a model while it trains, against its training data: at most 10,000 items, the floor `num` others.
 
-    The test split is left alone, so that the checkpoint chosen by this number has not seen it.
+    `found` are features of its samples, where they are known. The test split is left alone, so that the checkpoint
+    chosen by this number has not seen it.
     """
     order = np.random.default_rng(0).permutation(len(data))
     count = min(10_000, len(order) // 2)
     ours, theirs = np.sort(order[:count]), np.sort(order[count : count + num])
     name = f"{data.name} {data.split}"
     numbers = SoundNumbers(data.sample_rate, data.classes) if isinstance(data, Sounds) else None
-    fake = model_samples(model, num, 1) if numbers is None else numbers.pictures(model_sounds(model, num, 1))
+    fake: Any = model_samples(model, num, 1) if found is None else found
+    if numbers is not None:
+        fake = numbers.pictures(model_sounds(model, num, 1))
     judgement = judge_images(
         fake,
         Samples(images=real_batches(data, ours)),

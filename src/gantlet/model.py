@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,10 +19,11 @@ from gantlet.data.vocabulary import Vocabulary
 from gantlet.draws import SampleDraws
 from gantlet.engine import nets as networks
 from gantlet.engine.checkpoint import Checkpoints
-from gantlet.engine.memory import keep_freed_memory
+from gantlet.engine.memory import allocating_at_most, keep_freed_memory
 from gantlet.engine.precision import choose_device
 from gantlet.engine.storage import Damaged, sweep, verify
 from gantlet.errors import UserError
+from gantlet.media.foreign import shown
 from gantlet.recipe import Recipe
 from gantlet.recipes import NAMES, catalogue
 from gantlet.remedies.catalogue import apply as apply_remedies
@@ -323,16 +323,16 @@ def load(path: str | Path, *, checkpoint: str = "auto", device: str = "auto", re
         verify(folder)
     except Damaged as error:
         raise UserError(f"{error}; choose another checkpoint of the run.") from error
-    about = json.loads((folder / "model.json").read_bytes())
-    about["step"] = json.loads((folder / "state.json").read_bytes())["counters"]["step"]
+    about = records.read_model(folder)
     check_recipe(folder, about["recipe"], recipe)
     where = choose_device(device)
-    built = apply_remedies(catalogue.build(about["recipe"], about["arguments"]), about.get("remedies", {}))
-    live = networks.build(built, where)
-    tensors = read_weights(folder)
-    for name, module in live.averaged.modules.items():
-        module.load_state_dict(tensors[name])
-    return Model(built, live.averaged, about, where)
+    with records.understanding(folder, about["recipe"]), allocating_at_most(records.most_bytes(folder)):
+        built = apply_remedies(catalogue.build(about["recipe"], about["arguments"]), about.get("remedies", {}))
+        live = networks.build(built, where)
+        tensors = read_weights(folder)
+        for name, module in live.averaged.modules.items():
+            module.load_state_dict(tensors[name])
+        return Model(built, live.averaged, about, where)
 
 
 def check_recipe(folder: Path, found: str, named: str | None) -> None:
@@ -342,8 +342,8 @@ def check_recipe(folder: Path, found: str, named: str | None) -> None:
     """
     if found not in NAMES and found != named:
         raise UserError(
-            f"{folder} was made by a recipe from elsewhere, '{found}', whose code would run; if you trust it, "
-            f"name it yourself: --recipe {found} (in Python: recipe='{found}')."
+            f"{folder} was made by a recipe from elsewhere, '{shown(found)}', whose code would run; if you trust it, "
+            f"name it yourself: --recipe {shown(found)} (in Python: recipe='{shown(found)}')."
         )
 
 
@@ -395,4 +395,5 @@ def newest_weights(path: Path) -> dict[str, dict[str, Tensor]]:
         verify(folder)
     except Damaged as error:
         raise UserError(f"{error}; --init-from needs an intact checkpoint.") from error
-    return read_weights(folder)
+    with records.understanding(folder):
+        return read_weights(folder)

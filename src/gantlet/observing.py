@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from gantlet.data import Clips, ImageData, Lines, Sounds
 from gantlet.engine import parallel
+from gantlet.engine.hooks import looking_on
 from gantlet.engine.loop import Training, save
 from gantlet.engine.nets import evaluating
 from gantlet.media.image import grid, to_displayable, write_image
-from gantlet.metrics import Features, Judgement
+from gantlet.metrics import Features, FeatureSet, Judgement
 from gantlet.metrics.text_judgement import TextJudgement
 from gantlet.model import Model
 from gantlet.recipe import Recipe
@@ -133,7 +134,7 @@ class SampleGrids:
 class Evaluations:
     """Judges the averaged networks now and then, at most a twentieth of the time, and marks the best checkpoint.
 
-    Every process has this hook, because all take part in saving; the one with an observer judges.
+    Every process has this hook: all make samples of pictures and their features, the one with an observer judges.
     """
 
     def __init__(
@@ -145,27 +146,45 @@ class Evaluations:
         self._previous: Judgement | TextJudgement | None = None
         self._reader: Any = None  # of text
 
+    def due(self, training: Training) -> bool:
+        return time.monotonic() - self._last >= max(self._seconds, self._cost / SHARE)
+
     def after_step(self, training: Training) -> None:
-        late = time.monotonic() - self._last >= max(self._seconds, self._cost / SHARE)
-        if not any(parallel.agree([late], training.device)):
-            return
         began = time.perf_counter()
         save(training)
-        if self._observer is not None:
-            self.judge(training, self._observer)
+        with looking_on(training):
+            self.judge(training)
         self._last = time.monotonic()
         training.paused += time.perf_counter() - began
 
     def conclude(self, training: Training) -> None:
         """Judge the finished run if an earlier moment of it was judged: the best must not win for want of a rival."""
-        judged = training.checkpoints.best() is not None or self._reader is not None
-        if self._observer is not None and judged:
-            self.judge(training, self._observer)
+        if parallel.by_first(lambda: training.checkpoints.best() is not None or self._reader is not None):
+            self.judge(training)
 
-    def judge(self, training: Training, observer: Observer) -> None:
+    def judge(self, training: Training) -> None:
         """Compute and log the numbers of this moment; the clock of the training budget stands still meanwhile."""
         began = time.perf_counter()
-        judgement = self.judgement(training, observer)
+        found = self.found(training) if isinstance(self._data, ImageData) else None
+        parallel.by_first(lambda: self.tell(training, found))
+        self._cost = time.perf_counter() - began
+
+    def found(self, training: Training) -> FeatureSet | None:
+        """Return the features of pictures of this moment, at process 0: each process makes its part."""
+        from gantlet import judging
+        from gantlet.sharing import shared_features
+
+        assert isinstance(self._data, ImageData)
+        note = judging.silent if self._observer is None else self._observer.status.note
+        self._features = self._features or judging.extractor("auto", self._data, note=note)
+        with evaluating(training.state.nets.averaged):
+            return shared_features(live_model(training, self._record), EVALUATED, 1, self._features)
+
+    def tell(self, training: Training, found: FeatureSet | None) -> None:
+        """Judge, log, and mark the best checkpoint."""
+        observer = self._observer
+        assert observer is not None, "process 0 has one"
+        judgement = self.judgement(training, observer, found)
         self._previous = judgement
         now = training.counters
         clock = {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
@@ -176,28 +195,27 @@ class Evaluations:
             tracker.scalars(numbers, now.samples)
         if "fid" in judgement.values:
             training.checkpoints.mark_best(now.step, "fid", judgement.values["fid"])
-        self._cost = time.perf_counter() - began
 
-    def judgement(self, training: Training, observer: Observer) -> Judgement | TextJudgement:
+    def judgement(self, training: Training, observer: Observer, found: FeatureSet | None) -> Judgement | TextJudgement:
         """Return the numbers of this moment. No checkpoint of text is marked best: see the quality-diversity curve."""
         from gantlet import judging, judging_clips, judging_text
 
         data = self._data
         if self._features is None and isinstance(data, Clips):
             self._features = judging_clips.extractor("auto", data, note=observer.status.note)
-        elif self._features is None and isinstance(data, ImageData | Sounds):
+        elif self._features is None and isinstance(data, Sounds):
             self._features = judging.extractor("auto", data, note=observer.status.note)
         with evaluating(training.state.nets.averaged):
             model = live_model(training, self._record)
             if isinstance(data, Lines):
                 before = self._previous if isinstance(self._previous, TextJudgement) else None
-                found, self._reader = judging_text.judge_training_text(model, data, EVALUATED, self._reader, before)
-                return found
+                text, self._reader = judging_text.judge_training_text(model, data, EVALUATED, self._reader, before)
+                return text
             assert self._features is not None
             known = self._previous if isinstance(self._previous, Judgement) else None
             if isinstance(data, Clips):
                 return judging_clips.judge_training_clips(model, data, self._features, CLIPS_EVALUATED, known)
-            return judging.judge_training(model, data, self._features, EVALUATED, known)
+            return judging.judge_training(model, data, self._features, EVALUATED, known, found)
 
     def note(self, event: str, message: str) -> None:
         """Nothing to tell."""

@@ -93,7 +93,7 @@ def keywords(options: dict[str, str]) -> dict[str, str]:
 def whole(text: str) -> int:
     """Read a whole number; 5e6 and 5_000_000 are fine."""
     number = float(text)
-    if number != int(number):
+    if not number.is_integer():  # nor are infinity and NaN
         raise ValueError(text)
     return int(number)
 

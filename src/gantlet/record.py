@@ -6,12 +6,15 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gantlet.data.vocabulary import Vocabulary
 from gantlet.errors import UserError
+from gantlet.media.foreign import reason, shown
 
 FORMAT = 1
 NAME = "run.json"
@@ -78,13 +81,68 @@ def read(folder: Path) -> dict[str, Any] | None:
     try:
         record = json.loads(path.read_bytes())
         version = int(record["format"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        record = {"remedies": {}, **record}  # a record from before there were remedies has none
+        check(record, {"recipe": str, "settings": str, "arguments": dict, "data": dict, "remedies": dict})
+        check(record["remedies"], dict.fromkeys(record["remedies"], dict))
+        check(record, {"options": list} if "options" in record else {})
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
         raise UserError(
             f"{path} is not a Gantlet run record ({type(error).__name__}); choose another --out."
         ) from error
     if version > FORMAT:
         raise UserError(f"{path} has format {version}, this Gantlet reads up to {FORMAT}: upgrade gantlet.")
-    return {"remedies": {}, **record}  # a record from before there were remedies has none
+    return record
+
+
+def check(record: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
+    """Raise KeyError or TypeError unless a record has these entries, of these types."""
+    for name, kind in kinds.items():
+        if not isinstance(record[name], kind):
+            raise TypeError(f"its {name!r} is {type(record[name]).__name__}, not {kind.__name__}")
+
+
+@contextmanager
+def understanding(folder: Path, recipe: str = "") -> Iterator[None]:
+    """Turn whatever the content of a checkpoint leads to into one sentence: its sums are right, it may be wrong.
+
+    The errors of a recipe from elsewhere ("module:function") stay as they are: they are of somebody's own code.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{shown(folder)}: {shown(error)}") from error
+    except Exception as error:  # what networks say to impossible sizes is nearly everything
+        if ":" in recipe:
+            raise
+        raise UserError(
+            f"{shown(folder)} holds no model that this Gantlet can build ({reason(error)}); choose another checkpoint, "
+            "or upgrade gantlet."
+        ) from error
+
+
+def read_model(folder: Path) -> dict[str, Any]:
+    """Return the model.json of a checkpoint folder, and its "step". Raises UserError if they are none."""
+    with understanding(folder):
+        about = json.loads((folder / "model.json").read_bytes())
+        check(about, {"recipe": str, "arguments": dict, "data": dict})
+        check(about["data"], {"classes": list, "facts": dict, "source": str, "fingerprint": str})
+        check(about["data"]["facts"], {"channels": int} if "resolution" in about["data"]["facts"] else {})
+        check(about.get("remedies", {}), dict.fromkeys(about.get("remedies", {}), dict))
+        if about["arguments"].get("num_classes"):
+            counts = about["data"]["class_counts"]
+            if not (isinstance(counts, list) and counts and all(isinstance(n, int) and n >= 0 for n in counts)):
+                raise TypeError("its class_counts are no numbers of pictures")
+        if about["data"].get("vocabulary") is not None:
+            Vocabulary.from_json(about["data"]["vocabulary"])
+            check(about["data"], {"windows": bool})
+            check(about["data"]["facts"], {"length": int})
+        about["step"] = int(json.loads((folder / "state.json").read_bytes())["counters"]["step"])
+    return dict(about)
+
+
+def most_bytes(folder: Path) -> int:
+    """Return how much the networks of a checkpoint may take: its files' size several times over, to be generous."""
+    return 64 * 2**20 + 8 * sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
 def arguments(old: Mapping[str, Any] | None, recipe: str, settings: str) -> dict[str, Any]:

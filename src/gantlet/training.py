@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,19 @@ from gantlet.engine.hooks import SaveByClock, ShowByClock, Tick
 from gantlet.engine.precision import choose_device, choose_precision, describe
 from gantlet.engine.run import Run
 from gantlet.engine.storage import alone_in, replace_file
+from gantlet.engine.storage import make_folder as make_durable
 from gantlet.errors import UserError
-from gantlet.feeding import Balance, Data, as_the_recipe_says, describe_data, feed, kind_of, open_data, refuse_remedies
+from gantlet.feeding import (
+    Balance,
+    Data,
+    as_the_recipe_says,
+    describe_data,
+    feed,
+    kind_of,
+    longest_side,
+    open_data,
+    refuse_remedies,
+)
 from gantlet.listening import SoundPreviews, SoundSamples, write_sound_reals
 from gantlet.model import Model, load, newest_weights
 from gantlet.observing import Evaluations, Observer, SampleGrids, write_reals
@@ -34,6 +45,7 @@ from gantlet.recipes.choose import choose
 from gantlet.remedies import catalogue as remedial
 from gantlet.remedies.catalogue import Asked
 from gantlet.report import choose_status, write_report
+from gantlet.stopping import Interrupted, stopping_on_signals
 from gantlet.watching import ClipPreviews, ClipSamples, write_clip_reals
 
 
@@ -88,9 +100,9 @@ def train(
     check_budget(budget)
     given = dict(labels=labels, target=target, side_by_side=side_by_side, flips=flips, group=group, noise=noise,
                  sample_rate=sample_rate, duration=duration, label_pattern=label_pattern, level=level, window=window,
-                 symbols=symbols, stride=stride)  # fmt: skip
-    given |= dict(unconditional=unconditional, skip_broken=skip_broken)
-    opened = open_data(kind := kind_of(recipe, data), data, resolution, options, recipe, **given)
+                 symbols=symbols, stride=stride, unconditional=unconditional, skip_broken=skip_broken)  # fmt: skip
+    limit = longest_side(choose_device(device), records.read(budget.out))
+    opened = open_data(kind := kind_of(recipe, data), data, resolution, options, recipe, limit, **given)
     balancing = Balance(alpha=balance, side=balance_side, class_weights=class_weights)
     session = Session(recipe, quick, opened, kind, str(data), balancing, budget, init_from, options, remedies)
     return session.run(sample_every, evaluate_every, tensorboard, wandb, quiet)
@@ -123,11 +135,12 @@ class Session:
         remedies: Asked,
     ) -> None:
         parallel.start(run.device)
-        old = records.read(run.out)
-        if run.precision == "auto" and old is not None:
-            run = replace(run, precision=str(old["precision"]))  # the hardware may have changed, the run must not
-        self.data, self.options = data, run
+        old = parallel.by_first(lambda: records.read(run.out))
         device = choose_device(run.device)
+        if run.precision == "auto":  # the hardware may have changed or differ between nodes, the run must not
+            native = "bf16" if choose_precision("auto", device) == torch.bfloat16 else "fp32"
+            run = replace(run, precision=parallel.by_first(lambda: native if old is None else str(old["precision"])))
+        self.data, self.options = data, run
         precision = choose_precision(run.precision, device)
         facts = data.facts()
         reason = ""
@@ -147,7 +160,7 @@ class Session:
         self.recipe = remedial.apply(catalogue.build(recipe, arguments), chosen)
         parallel.rows(run.batch_size or self.recipe.batch_size, run.accumulate)
         if init_from is not None and old is None:
-            initialise(self.recipe, Path(init_from))
+            parallel.by_first(lambda: initialise(self.recipe, Path(init_from)))
         balance.check(self.recipe.heeds, recipe)
         self.feed = feed(data, run.seed, balance, chosen.get("holdout"))
         self.record = records.Record(
@@ -170,9 +183,12 @@ class Session:
 
     def run(self, sample_every: float, evaluate_every: float, tensorboard: bool, wandb: bool, quiet: bool) -> Model:
         """Claim the run folder, train with everything that looks on, leave grids, report and model."""
-        out, chief = self.options.out, parallel.rank() == 0
-        resuming = self.claim(out)
-        with alone_in(out) if chief else nullcontext():
+        out = self.options.out
+        self.check_alike()
+        parallel.by_first(lambda: make_folder(out))
+        with ExitStack() as held:
+            parallel.by_first(lambda: held.enter_context(alone_in(out)))
+            resuming = bool(parallel.by_first(lambda: self.claim(out)))  # alone: of two starts at once one is refused
             return self._run(resuming, sample_every, evaluate_every, tensorboard, wandb, quiet)
 
     def _run(
@@ -182,9 +198,12 @@ class Session:
         status = choose_status(quiet or not chief)
         training = loop.prepare(self.recipe, self.options, self.record.model(), status.note)
         observer = Observer(out, status, self.record, tensorboard, wandb) if chief else None
-        hooks: list[loop.Hook] = [SaveByClock(self.options.save_every)]
+        closing = ExitStack()
         if observer is not None:
-            hooks += self.shown(training, resuming, sample_every, observer)
+            closing.callback(finish, out, observer)
+        closing.callback(status.stop)
+        hooks: list[loop.Hook] = [SaveByClock(self.options.save_every)]
+        hooks += self.shown(training, resuming, sample_every, observer)
         judged = isinstance(self.data, ImageData | Sounds) or (
             isinstance(self.data, Lines | Clips) and len(self.data) >= (64 if isinstance(self.data, Lines) else 8)
         )
@@ -196,37 +215,67 @@ class Session:
         try:
             with stopping_on_signals(training) as signals:
                 loop.train(training, self.feed, hooks)
-            if training.counters.step > before:
+            numbers = (signal.SIGINT, signal.SIGTERM)
+            stopped = parallel.agree([number in signals for number in numbers])
+            if training.counters.step > before and not any(stopped):  # who says stop does not wait for an evaluation
                 for hook in hooks:
                     if isinstance(hook, ShowByClock | Evaluations):
                         hook.conclude(training)
+            parallel.by_first(closing.close)
         finally:
             torch.set_rng_state(generator_state)
-            status.stop()
-            if observer is not None:
-                observer.finish()
-                try:
-                    write_report(out)
-                except OSError as error:  # a full disk must not hide why the run ended
-                    status.note(
-                        f"Could not write {out / 'report.html'} ({error.strerror}); `gantlet report {out}` does."
-                    )
-        parallel.barrier()
-        if signals:
-            raise Interrupted(signals[0], out)
-        return load(out, recipe=self.record.recipe)
+            closing.close()  # in process 0 after an error, in the others always
+        for number, received in zip(numbers, stopped):
+            if received:
+                raise Interrupted(number, out)
+        return self.model(training)
+
+    def model(self, training: loop.Training) -> Model:
+        """Return the model of the run; process 0 reads it from the run folder, which others may not see."""
+        model = Model(self.recipe, training.state.nets.averaged, self.record.model(), training.device)
+
+        def read() -> Any:
+            nonlocal model
+            model = load(self.options.out, recipe=self.record.recipe)
+            return model.about["step"]
+
+        model.about["step"] = parallel.by_first(read)
+        parallel.same_everywhere(
+            tensor for _, module in sorted(model.nets.modules.items()) for tensor in module.state_dict().values()
+        )
+        return model
 
     def shown(
-        self, training: loop.Training, resuming: bool, sample_every: float, observer: Observer
+        self, training: loop.Training, resuming: bool, sample_every: float, observer: Observer | None
     ) -> list[loop.Hook]:
-        """Begin to show the run: what it is trained on now, and the hooks that show what it makes of it."""
+        """Begin to show the run: what it is trained on now, and the hooks that show what it makes of it.
+
+        All processes have the hooks; only the one with an observer shows anything.
+        """
+        draws: list[Callable[[loop.Training], None]] = []
+
+        def begin() -> None:
+            assert observer is not None, "process 0 has one"
+            draw = self.drawing(training, resuming, observer)
+            draws.extend([] if draw is None else [draw])
+
+        parallel.by_first(begin)
+        watch = Watch(self.recipe.signs)
+        tick = Tick(lambda *read: None, watch, lambda *event: None)
+        if observer is not None:
+            tick = Tick(observer.tick, watch, observer.note)
+        return [tick, ShowByClock(draws[0] if draws else lambda training: None, sample_every)]
+
+    def drawing(
+        self, training: loop.Training, resuming: bool, observer: Observer
+    ) -> Callable[[loop.Training], None] | None:
+        """Write what the run is trained on; return what draws what it makes of it, None if nothing does."""
         out, data = self.options.out, self.data
         if isinstance(data, ImageData):
             write_reals(out, data)
         observer.begin(training, resuming)
-        hooks: list[loop.Hook] = [Tick(observer.tick, Watch(self.recipe.signs), observer.note)]
         draw: Callable[[loop.Training], None] | None = None
-        if not resuming and not isinstance(data, ImageData):
+        if not resuming:
             for told in data.notes:
                 observer.status.note(f"{data.name}: {told}.")
         if isinstance(data, Translation):
@@ -249,7 +298,15 @@ class Session:
                 draw = ClipPreviews(out, data, observer).draw
         elif self.recipe.sample is not None:
             draw = SampleGrids(out, self.record, observer).draw
-        return hooks if draw is None else [*hooks, ShowByClock(draw, sample_every)]
+        return draw
+
+    def check_alike(self) -> None:
+        """Raise UserError, in every process, unless all were given the same command and data."""
+        mine = json.loads(json.dumps(self.record.to_json()))
+        changed = records.differences(parallel.by_first(lambda: mine), mine)
+        if any(parallel.agree([bool(changed)])):
+            what = f" ({'; '.join(changed[:3])})" if changed else ""
+            raise UserError(f"The processes were given different runs{what}; all nodes need the same command and data.")
 
     def claim(self, out: Path) -> bool:
         """Write run.json into a new run folder, or check that an old one is this very run; tell whether it resumes.
@@ -259,17 +316,13 @@ class Session:
         new = self.record.to_json()
         old = records.read(out)
         if old is None:
-            if parallel.rank() == 0:
-                if out.exists() and (not out.is_dir() or any(entry.name[0] != "." for entry in out.iterdir())):
-                    raise UserError(f"{out} exists and is not a run of Gantlet; choose another --out.")
-                try:
-                    out.mkdir(parents=True, exist_ok=True)
-                    replace_file(out / records.NAME, json.dumps(new, indent=1).encode())
-                except OSError as error:
-                    raise UserError(f"Cannot write to {out} ({error.strerror}); choose another --out.") from error
+            try:
+                replace_file(out / records.NAME, json.dumps(new, indent=1).encode())
+            except OSError as error:
+                raise UserError(f"Cannot write to {out} ({error.strerror}); choose another --out.") from error
             return False
         changed = records.differences(old, json.loads(json.dumps(new)))
-        if not changed and parallel.rank() == 0:
+        if not changed:
             told = {"run": new["run"], "command": new["command"] or old.get("command", [])}
             replace_file(out / records.NAME, json.dumps({**old, **told}, indent=1).encode())
         if changed:
@@ -278,6 +331,18 @@ class Session:
                 "repeat its command to resume it, choose another --out, or start from its weights with --init-from."
             )
         return True
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder of a new run. Raises UserError if it holds something else, or cannot be made."""
+    if records.read(out) is not None:
+        return
+    if out.exists() and (not out.is_dir() or any(entry.name[0] != "." for entry in out.iterdir())):
+        raise UserError(f"{out} exists and is not a run of Gantlet; choose another --out.")
+    try:
+        make_durable(out)
+    except OSError as error:
+        raise UserError(f"Cannot write to {out} ({error.strerror}); choose another --out.") from error
 
 
 def seed_of_weights(seed: int) -> int:
@@ -302,32 +367,10 @@ def initialise(recipe: Recipe, source: Path) -> None:
             raise UserError(f"--init-from {source} does not fit this recipe's '{name}': {reason}.") from error
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM arrived; the run was saved and the same command goes on with it."""
-
-    def __init__(self, number: int, out: Path) -> None:
-        super().__init__(f"Stopped and saved in {out}; the same command goes on from here.")
-        self.exit_code = 128 + number
-
-
-@contextmanager
-def stopping_on_signals(training: loop.Training) -> Iterator[list[int]]:
-    """Turn the first Ctrl-C or SIGTERM into a request to stop and save; a second one stops at once."""
-    received: list[int] = []
-
-    def handle(number: int, frame: object) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-        training.stop_requested = True
-
+def finish(out: Path, observer: Observer) -> None:
+    """Close what a run wrote and write its report."""
+    observer.finish()
     try:
-        previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread: signals are somebody else's
-        yield received
-        return
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        write_report(out)
+    except OSError as error:  # a full disk must not hide why the run ended
+        observer.status.note(f"Could not write {out / 'report.html'} ({error.strerror}); `gantlet report {out}` does.")

@@ -114,6 +114,22 @@ def test_mixed_sizes_and_modes(put: Put) -> None:
     assert open_images(mixed, resolution=(8, 24)).pixels.shape == (3, 8, 24, 1)
 
 
+def test_large_pictures_are_scaled_down_where_no_size_is_asked_for(put: Put, tmp_path: Path) -> None:
+    large = put({f"{k}.png": noise(k, 60, 100, 3) for k in range(3)})
+    images = open_images(large, at_most=50)
+    assert images.pixels.shape == (3, 32, 48, 3)  # 30 and 50, as multiples of 4
+    assert "100 pixels wide and 60 high are scaled to 48 x 32" in images.notes[-1]
+    assert "--resolution 60x100" in images.notes[-1]
+    assert open_images(large, at_most=50, split="train").notes == images.notes  # from the cache
+    assert open_images(large, at_most=100).pixels.shape == (3, 60, 100, 3)
+    asked = open_images(large, at_most=50, resolution=(60, 100))
+    assert (asked.pixels.shape, asked.notes) == ((3, 60, 100, 3), ())
+    np.save(tmp_path / "table.npy", np.stack([noise(k, 100, 100) for k in range(2)]))
+    table = open_images(tmp_path / "table.npy", at_most=64)
+    assert table.pixels.shape[1:3] == (64, 64)
+    assert "--resolution 100 " in table.notes[-1]
+
+
 @given(sides=st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40), st.booleans()), min_size=1, max_size=5))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_shapes_become_one(put: Put, sides: list[tuple[int, int, bool]]) -> None:

@@ -75,8 +75,7 @@ def test_the_processes_know_each_other(both: Both) -> None:
     assert [(report["rank"], report["world_size"]) for report in (first, second)] == [(0, 2), (1, 2)]
     assert first["rows"] == [[0, 2], [2, 2], [4, 2]]
     assert second["rows"] == [[6, 2], [8, 2], [10, 2]]
-    assert first["any"] is second["any"] is True
-    assert first["agreed"] == second["agreed"] == [True, False]
+    assert first["agreed"] == second["agreed"] == [True, True, False]
 
 
 def test_a_state_that_is_not_finite_in_one_process_is_refused_in_both(both: Both) -> None:
@@ -103,4 +102,4 @@ def test_without_torchrun_there_is_one_process() -> None:
     parallel.start("cpu")
     assert (parallel.rank(), parallel.world_size()) == (0, 1)
     assert parallel.rows(8, 2) == [(0, 4), (4, 4)]
-    assert parallel.agree([True, False], torch.device("cpu")) == [True, False]
+    assert parallel.agree([True, False]) == [True, False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gantlet.applying.hearer import Hearer
+from gantlet.data.arrays import Npz, read_npy
 from gantlet.errors import UserError
 from gantlet.media.audio import read_sound
 from gantlet.media.foreign import MAX_FILE_BYTES, reading, shown
@@ -29,9 +31,9 @@ def read_mel(path: Path, facts: Mapping[str, float]) -> tuple[Tensor, bool]:
     if path.stat().st_size > MAX_FILE_BYTES:
         raise UserError(f"{name}: more than {MAX_FILE_BYTES:,} bytes; cut it.")
     with reading(name, "write it with `gantlet features`"):
-        loaded = np.load(path, allow_pickle=False)
-        arrays = {key: loaded[key] for key in loaded.files} if isinstance(loaded, np.lib.npyio.NpzFile) else None
-        mel = loaded if arrays is None else arrays.get("mel")
+        stored = Npz(path) if zipfile.is_zipfile(path) else None
+        arrays = None if stored is None else {key: stored[key] for key in stored.names}
+        mel = read_npy(path) if arrays is None else arrays.get("mel")
     if mel is None:
         raise UserError(f"{name}: has no array 'mel'; write it with `gantlet features`.")
     if arrays is not None:
@@ -43,7 +45,7 @@ def read_mel(path: Path, facts: Mapping[str, float]) -> tuple[Tensor, bool]:
         raise UserError(f"{name}: is {list(mel.shape)}, and the model takes [{bands}, frames].{turned}")
     if mel.dtype.kind not in "fiu" or not np.isfinite(mel).all():
         raise UserError(f"{name}: holds NaN, infinite values or no numbers ({mel.dtype}); replace it or leave it out.")
-    return torch.from_numpy(np.ascontiguousarray(mel, np.float32)), arrays is not None
+    return torch.from_numpy(np.array(mel, np.float32)), arrays is not None
 
 
 def check_facts(name: str, found: Mapping[str, Any], facts: Mapping[str, float]) -> None:

@@ -145,6 +145,6 @@ def read_manifest(out: Path) -> dict[str, Any] | None:
         manifest = json.loads(path.read_bytes())
         if int(manifest["format"]) > FORMAT:
             raise UserError(f"{path} is of a newer Gantlet; upgrade gantlet.")
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
         raise UserError(f"{path} is no manifest of `gantlet augment` ({type(error).__name__}).") from error
     return dict(manifest)

@@ -75,7 +75,7 @@ def read(work: Path) -> dict[str, Any]:
     """Return the settings of a work folder. Raises UserError if there are none."""
     try:
         return dict(json.loads((work / NAME).read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{work} is no work folder of `gantlet augment`: {NAME} is missing or damaged.") from error
 
 

@@ -190,7 +190,7 @@ class ZipFiles(Files):
         check_ratio(path, sum(info.file_size for info in infos), path.stat().st_size)
         found, skipped = [], Counter[str]()
         for info in infos:
-            if info.is_dir():
+            if info.filename.endswith("/") or not info.filename:
                 continue
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG):

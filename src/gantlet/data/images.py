@@ -15,7 +15,7 @@ from torch import Tensor
 from gantlet.data.arrays import Table
 from gantlet.data.intensity import Intensity
 from gantlet.data.pictures import Progress, fingerprint, open_pictures
-from gantlet.data.shape import check_resolution, resize
+from gantlet.data.shape import check_resolution, limited, resize
 from gantlet.data.sources import Pictures, opened
 from gantlet.data.splits import check_split
 
@@ -77,6 +77,7 @@ def open_images(
     *,
     split: str = "train",
     resolution: int | tuple[int, int] | None = None,
+    at_most: int | None = None,
     labels: str | Path | None = None,
     cache: Path | None = None,
     skip_broken: bool = False,
@@ -93,6 +94,7 @@ def open_images(
         split: "train", "test" (falls back to "val") or "val". Sources without parts are all "train".
         resolution: side, or (height, width), in pixels; without it `data.shape.common_size` chooses for picture
             files. The rule for other sizes is that of `data.shape.resize`: centre crop, antialiased bicubic.
+        at_most: pixels of the longer side where there is no `resolution`; what is longer is scaled down, and noted.
         labels: a table (file, label) for picture files, or an .npy of labels [N] for an .npy.
         cache: where decoded pictures and downloads are kept; $GANTLET_CACHE or ~/.cache/gantlet/data by default.
         skip_broken: leave pictures out that cannot be read instead of refusing.
@@ -106,19 +108,14 @@ def open_images(
     size = check_resolution(resolution)
     with opened(source, labels, cache, progress) as found:
         if not isinstance(found, Pictures):
-            return _from_table(found.name, split, found.load(split), size, found.notes)
-        stored = open_pictures(
-            found.files,
-            found.layout,
-            split,
-            resolution=size,
-            skip_broken=skip_broken,
-            cache=cache,
-            progress=progress,
-        )
+            return _from_table(found.name, split, found.load(split), size, at_most, found.notes)
+        how: dict[str, Any] = dict(resolution=size, at_most=at_most, skip_broken=skip_broken, cache=cache)
+        stored = open_pictures(found.files, found.layout, split, progress=progress, **how)
         meta, notes = stored.meta, found.layout.notes
         if meta["skipped"]:
             notes = (*notes, f"{meta['skipped']:,} broken pictures are left out")
+        if meta.get("natural"):
+            notes = (*notes, scaled_down(meta["natural"], stored.pixels.shape[1:3]))
         return ImageData(
             found.name,
             split,
@@ -131,10 +128,26 @@ def open_images(
         )
 
 
-def _from_table(name: str, split: str, table: Table, size: tuple[int, int] | None, notes: tuple[str, ...]) -> ImageData:
+def scaled_down(natural: Sequence[int], size: Sequence[int]) -> str:
+    """Return a note on pictures (height, width) that are scaled down though nobody asked for it."""
+    (h, w), (height, width) = natural, size
+    own = f"{h}" if h == w else f"{h}x{w}"
+    return (
+        f"pictures {w} pixels wide and {h} high are scaled to {width} x {height} to learn sooner "
+        f"(--resolution {own} keeps them as they are, and takes {h * w // (height * width)} times as long a step)"
+    )
+
+
+def _from_table(
+    name: str, split: str, table: Table, size: tuple[int, int] | None, at_most: int | None, notes: tuple[str, ...]
+) -> ImageData:
     pixels = table.pixels
-    if size is not None and pixels.shape[1:3] != size:
-        pixels = np.ascontiguousarray(resize(pixels, *size))
+    natural = (pixels.shape[1], pixels.shape[2])
+    height, width = size or limited(natural, at_most)
+    if size is None and (height, width) != natural:
+        notes = (*notes, scaled_down(natural, (height, width)))
+    if (height, width) != natural:
+        pixels = np.ascontiguousarray(resize(pixels, height, width))
     intensity = table.intensity or Intensity.of(table.pixels)
     mark = fingerprint(pixels, table.labels)
     return ImageData(name, split, pixels, table.labels, table.classes, intensity, mark, notes)

@@ -230,6 +230,11 @@ def _oddities(out: Inspection) -> list[str]:
         odd.append(f"{len(out.broken):,} of {out.count:,} pictures cannot be read; --skip-broken leaves them out")
     if len(out.sizes) > 1:
         odd.append(f"{len(out.sizes):,} different sizes: pictures are cropped at their centre and resized")
+    side = out.training.get("resolution", 0)
+    if max(side if isinstance(side, list) else [side]) > 64:
+        odd.append(
+            "large: training without a GPU scales the longer side to 64 pixels unless --resolution says otherwise"
+        )
     if len(out.modes) > 1:
         odd.append("different kinds of pictures: all are brought to the richest, transparency onto black")
     odd += repeated(out.duplicates, "pictures", "the pixels of another exactly")

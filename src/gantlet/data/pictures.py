@@ -37,7 +37,9 @@ def scan(files: Files, entries: Sequence[Entry]) -> tuple[dict[int, Header], dic
     return headers, broken
 
 
-def plan(files: Files, layout: Layout, resolution: tuple[int, int] | None, skip_broken: bool) -> Shape:
+def plan(
+    files: Files, layout: Layout, resolution: tuple[int, int] | None, at_most: int | None, skip_broken: bool
+) -> Shape:
     """Return the shape of all pictures, which the headers of the training part decide.
 
     Raises:
@@ -46,7 +48,7 @@ def plan(files: Files, layout: Layout, resolution: tuple[int, int] | None, skip_
     entries = layout.parts["train"].entries
     headers, broken = scan(files, entries)
     refuse_broken(files, "pictures", broken, len(entries), skip_broken)
-    return common_shape(list(headers.values()), resolution, shown(files.path))
+    return common_shape(list(headers.values()), resolution, shown(files.path), at_most)
 
 
 def open_pictures(
@@ -55,27 +57,31 @@ def open_pictures(
     split: str,
     *,
     resolution: tuple[int, int] | None = None,
+    at_most: int | None = None,
     skip_broken: bool = False,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> store.Stored:
     """Return the pictures of one split from the cache, decoding them first if they are not there.
 
-    `meta` holds "classes", "intensity", "fingerprint" and "skipped" (the number of broken pictures left out).
+    `meta` holds "classes", "intensity", "fingerprint", "skipped" (the number of broken pictures left out) and
+    "natural" (their own size, if it is more than `at_most`).
     """
     split = choose_split(str(files.path), split, layout.parts)
     folder = store.cache_folder(cache)
-    wanted = f"{store.VERSION} {split} {resolution} {skip_broken} {files.key()} {_layout_key(layout)}"
+    size = resolution if resolution or at_most is None else f"<={at_most}"
+    wanted = f"{store.VERSION} {split} {size} {skip_broken} {files.key()} {_layout_key(layout)}"
     key = hashlib.sha256(wanted.encode()).hexdigest()[:40]
     stored = store.load(folder, key)
     if stored is not None:
         return stored
-    shape = plan(files, layout, resolution, skip_broken)
+    shape = plan(files, layout, resolution, at_most, skip_broken)
     intensity = None
     if split != "train" and shape.dtype != "uint8":
         first = open_pictures(
-            files, layout, "train", resolution=resolution, skip_broken=skip_broken, cache=cache, progress=progress
-        )
+            files, layout, "train",
+            resolution=resolution, at_most=at_most, skip_broken=skip_broken, cache=cache, progress=progress,
+        )  # fmt: skip
         intensity = Intensity.from_json(first.meta["intensity"])
     part = layout.parts[split]
     total = len(part.entries)
@@ -89,7 +95,7 @@ def open_pictures(
         digest = fingerprint(rows, labels if labels is None else labels[keep])
         meta = {"classes": layout.classes if labels is not None else (), "intensity": intensity.to_json()}
         del rows
-        writer.finish(keep, labels, {**meta, "fingerprint": digest, "skipped": len(broken)})
+        writer.finish(keep, labels, {**meta, "fingerprint": digest, "skipped": len(broken), "natural": shape.natural})
     stored = store.load(folder, key)
     if stored is None:
         raise UserError(f"{shown(folder)}: the cache does not keep what is written to it; check the disk.")

@@ -25,6 +25,7 @@ from gantlet.errors import UserError
 from gantlet.layers.resample import resample
 from gantlet.media.audio import SUFFIXES, Recording, SoundHeader
 from gantlet.media.foreign import reading, shown
+from gantlet.media.wav import MAX_RATE
 
 MAX_BYTES = 4 * 2**30  # of decoded recordings in memory
 READABLE = f"a folder, zip or tar of recordings ({', '.join(SUFFIXES)}), an .npz with audio and sample_rate, or tones"
@@ -236,8 +237,8 @@ def of_arrays(found: FoundArrays) -> dict[str, list[Take]]:
         raise UserError(f"{where}: no array sample_rate (samples per second); save it beside audio.")
     with reading(f"{found.name}/sample_rate", "save one positive number"):
         rate = int(np.asarray(arrays["sample_rate"]).reshape(-1)[0])
-    if rate < 1:
-        raise UserError(f"{where}: sample_rate is {rate}; it is a positive number of samples per second.")
+    if not 1 <= rate <= MAX_RATE:
+        raise UserError(f"{where}: sample_rate is {rate}; it is 1 to {MAX_RATE:,} samples per second.")
     parts: dict[str, list[Take]] = {}
     for split in ("train", "test", "val"):
         spelt = [*(f"{split}_{kind}" for kind in _AUDIO), *(_AUDIO if split == "train" else ())]

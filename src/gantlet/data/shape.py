@@ -28,6 +28,7 @@ class Shape:
     width: int
     channels: int
     dtype: str
+    natural: tuple[int, int] | None = None  # (height, width) of the pictures, if these are scaled to less unasked
 
     @property
     def bytes(self) -> int:
@@ -70,8 +71,23 @@ def common_size(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:
     return side, side
 
 
-def common_shape(headers: Sequence[Header], resolution: tuple[int, int] | None, where: str) -> Shape:
+def limited(size: tuple[int, int], at_most: int | None) -> tuple[int, int]:
+    """Return (height, width), scaled so that the longer side is `at_most` if it is longer: about the same aspect ratio,
+    the shorter side a multiple of 4.
+    """
+    longest = max(size)
+    if at_most is None or longest <= at_most:
+        return size
+    height, width = (max(4, round(side * at_most / longest / 4) * 4) for side in size)
+    return height, width
+
+
+def common_shape(
+    headers: Sequence[Header], resolution: tuple[int, int] | None, where: str, at_most: int | None = None
+) -> Shape:
     """Return what suits all pictures: `common_size`, RGB if any has colour, uint16 if any has 16 bits, else uint8.
+
+    Without a `resolution` the longer side is `at_most` pixels.
 
     Raises:
         UserError: float pictures among integer ones, which have no common scale.
@@ -79,8 +95,10 @@ def common_shape(headers: Sequence[Header], resolution: tuple[int, int] | None, 
     dtypes = {header.dtype for header in headers}
     if "float32" in dtypes and len(dtypes) > 1:
         raise UserError(f"{where}: mixes pictures of floats with pictures of integers, which have no common scale.")
-    height, width = resolution or common_size(Counter((header.height, header.width) for header in headers))
-    return Shape(height, width, max(header.channels for header in headers), max(dtypes, key=lambda d: (len(d), d)))
+    natural = resolution or common_size(Counter((header.height, header.width) for header in headers))
+    height, width = resolution or limited(natural, at_most)
+    channels, dtype = max(header.channels for header in headers), max(dtypes, key=lambda d: (len(d), d))
+    return Shape(height, width, channels, dtype, None if (height, width) == natural else natural)
 
 
 def fit(pixels: Pixels, shape: Shape) -> Pixels:

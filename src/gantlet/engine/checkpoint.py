@@ -14,6 +14,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from gantlet.engine import storage
 from gantlet.engine.state import State, from_files, to_files
 from gantlet.errors import RunFailed
@@ -38,12 +40,12 @@ class Checkpoints:
         names = [STEP.fullmatch(entry.name) for entry in self.folder.iterdir() if entry.is_dir()]
         return sorted((int(name[1]) for name in names if name), reverse=True)
 
-    def save(self, state: State) -> Path:
-        """Save the state, then remove checkpoints that are no longer needed.
+    def save(self, state: State, processes: int = 1) -> Path:
+        """Save the state of a run of so many processes, then remove checkpoints that are no longer needed.
 
         Raises NotFinite for a state with NaN or infinity, RunFailed if the disk does not take it.
         """
-        files = to_files(state) | {"model.json": json.dumps(self.model, indent=1).encode()}
+        files = to_files(state, processes) | {"model.json": json.dumps(self.model, indent=1).encode()}
         path = self.path(state.counters.step)
         storage.write_folder(path, files)
         self._prune(state.counters.step, state.chart.healthy)
@@ -100,12 +102,22 @@ class Checkpoints:
 
     def restore(self, state: State, path: Path) -> None:
         """Put a verified checkpoint into a state. Raises RunFailed if it was made by another recipe."""
-        files = {name: (path / name).read_bytes() for name in storage.verify(path)["files"]}
+        self.fit(state, self.read(path), path)
+
+    def read(self, path: Path) -> dict[str, bytes]:
+        """Return the files of a checkpoint, verified."""
+        return {name: (path / name).read_bytes() for name in storage.verify(path)["files"]}
+
+    def fit(self, state: State, files: Mapping[str, bytes], path: Path) -> None:
+        """Put the files of the checkpoint `path` into a state. Raises RunFailed if they are of another recipe."""
         try:
             from_files(state, files)
-        except (LookupError, ValueError, RuntimeError, TypeError) as error:
+        except (
+            LookupError, ValueError, RuntimeError, TypeError, AttributeError, ArithmeticError, SafetensorError
+        ) as error:  # fmt: skip
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise RunFailed(f"{path} does not fit this recipe ({reason}).") from error
+            reason = reason if reason.isprintable() else reason.encode("unicode_escape").decode()
+            raise RunFailed(f"{path} does not fit this recipe ({reason[:160]}).") from error
 
     def mark_best(self, step: int, metric: str, value: float) -> bool:
         """Make the checkpoint of `step` the best if its metric is lower than the best so far; tell whether it is."""
@@ -128,6 +140,6 @@ class Checkpoints:
                 "metric": str(record["metric"]),
                 "value": float(record["value"]),
             }
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
             return None
         return found if self.path(found["step"]).is_dir() else None

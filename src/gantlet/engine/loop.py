@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -34,6 +35,13 @@ class Hook(Protocol):
     def note(self, event: str, message: str) -> None: ...
 
 
+@runtime_checkable
+class Clocked(Hook, Protocol):
+    """A hook of all processes: once it is due in any of them it is called in each, after the same step."""
+
+    def due(self, training: Training) -> bool: ...
+
+
 @dataclass
 class Training:
     """One run in progress: what hooks see."""
@@ -47,6 +55,7 @@ class Training:
     batch_size: int
     collector: Collector
     stop_requested: bool = False
+    looking: bool = False  # a hook is at work that may be cut short (hooks.looking_on)
     paused: float = 0.0  # seconds that hooks took off the training clock (grids, evaluations)
 
     @property
@@ -67,14 +76,43 @@ def prepare(recipe: Recipe, run: Run, model: dict[str, Any], warn: Callable[[str
     device = choose_device(run.device)
     state = create(recipe, device)
     checkpoints = Checkpoints(run.out / "checkpoints", model, run.keep)
-    newest = checkpoints.newest(warn)
-    if newest is not None:
-        checkpoints.restore(state, newest)
     batch_size = run.batch_size or recipe.batch_size
     dtype = choose_precision(run.precision, device)
     training = Training(recipe, run, state, checkpoints, device, dtype, batch_size, Collector())
+    if not go_back(training, lambda: checkpoints.newest(warn)):
+        parallel.same_everywhere(tensor for file in state.tensors().values() for tensor in file.values())
+    warn_of_processes(training, warn)
     warn_of_threads(training, warn)
     return training
+
+
+def go_back(training: Training, find: Callable[[], Path | None]) -> bool:
+    """Restore the checkpoint that process 0 finds, in every process; tell whether there was one.
+
+    Raises RunFailed if it was made by another recipe.
+    """
+    files: dict[str, bytes] = {}
+
+    def read() -> str | None:
+        path = find()
+        files.update({} if path is None else training.checkpoints.read(path))
+        return None if path is None else str(path)
+
+    path = parallel.by_first(read)
+    if path is not None:
+        training.checkpoints.fit(training.state, parallel.files_of_first(files), Path(path))
+    return path is not None
+
+
+def warn_of_processes(training: Training, warn: Callable[[str], None]) -> None:
+    """Say so if a resumed run goes on with another number of processes than it was saved with."""
+    before, now = training.state.processes, parallel.world_size()
+    if before == now or training.state.threads is None or training.fraction() >= 1:
+        return
+    warn(
+        f"Saved by {before} process{'es' if before > 1 else ''}, resumed by {now}: sums round differently, this is no "
+        "longer bit for bit the uninterrupted run."
+    )
 
 
 def warn_of_threads(training: Training, warn: Callable[[str], None]) -> None:
@@ -95,12 +133,12 @@ def train(training: Training, rows: Rows, hooks: Sequence[Hook] = ()) -> State:
     """
     if training.counters.step == 0:
         save_first(training)
-    guard = Guard(training.device)
+    guard, clocked = Guard(training.device), [hook for hook in hooks if isinstance(hook, Clocked)]
     began, before = time.perf_counter(), training.counters.seconds
+    over = any(parallel.agree([training.fraction() >= 1, training.stop_requested]))
     while True:
-        over = [training.fraction() >= 1, training.stop_requested]
         try:
-            if any(parallel.agree(over, training.device)):
+            if over:
                 guard.check()
                 save(training)
                 return training.state
@@ -108,12 +146,28 @@ def train(training: Training, rows: Rows, hooks: Sequence[Hook] = ()) -> State:
             seconds = before + time.perf_counter() - began - training.paused
             training.state.counters = advance(training.counters, seconds=seconds)
             look(training)
-            for hook in hooks:
-                hook.after_step(training)
+            over = look_on(training, hooks, clocked)
+            continue
         except (Diverged, NotFinite) as where:
             roll_back(training, str(where), guard, hooks)
         except Unhealthy as trouble:
             treat(training, trouble, guard, hooks)
+        over = any(parallel.agree([training.fraction() >= 1, training.stop_requested]))
+
+
+def look_on(training: Training, hooks: Sequence[Hook], clocked: Sequence[Clocked]) -> bool:
+    """Call the hooks after a step, in order; tell whether the run is over.
+
+    All processes agree on that and on what is due in one message, just before the first hook that needs it.
+    """
+    agreed: list[bool] = []
+    for hook in [*hooks, None]:
+        if not agreed and (hook is None or hook in clocked):
+            over = [training.fraction() >= 1, training.stop_requested]
+            agreed = parallel.agree([*over, *(other.due(training) for other in clocked)])
+        if hook is not None and (hook not in clocked or agreed[2 + clocked.index(hook)]):
+            hook.after_step(training)
+    return any(agreed[:2])
 
 
 def iterate(training: Training, rows: Rows, guard: Guard) -> None:
@@ -132,6 +186,7 @@ def iterate(training: Training, rows: Rows, guard: Guard) -> None:
             start = first if update == 0 else position
             step_phase(training, phase, f"{number}.{update}", rows, start, progress, guard)
             position = max(position, start + size)
+    parallel.average_buffers(state.nets.modules.values())
     for player in recipe.players.values():
         if player.average_halflife is not None:
             keep = average.decay(size, player.average_halflife, state.counters.samples)
@@ -215,19 +270,22 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
 
 
 def save(training: Training) -> None:
-    """Save a checkpoint from process 0; buffers are made equal everywhere first, so that a resumed run is the same run.
+    """Save a checkpoint from process 0: all of the state is the same in every process, after every step.
 
-    Raises RunFailed if the disk does not take it, NotFinite if the state must not be kept.
+    Raises RunFailed if the disk does not take it, NotFinite if the state must not be kept; in every process.
     """
-    parallel.same_everywhere(buffer for module in training.state.nets.modules.values() for buffer in module.buffers())
-    refused: NotFinite | None = None
-    if parallel.rank() == 0:
+    processes = parallel.world_size()
+
+    def write() -> str | None:
         try:
-            training.checkpoints.save(training.state)
-        except NotFinite as error:
-            refused = error
-    if any(parallel.agree([refused is not None], training.device)):  # every process waits here, then knows
-        raise refused or NotFinite("a tensor of process 0")
+            training.checkpoints.save(training.state, processes)
+        except NotFinite as tensor:
+            return str(tensor)
+        return None
+
+    refused = parallel.by_first(write)
+    if refused is not None:
+        raise NotFinite(refused)
 
 
 def save_first(training: Training) -> None:
@@ -250,10 +308,9 @@ def roll_back(training: Training, where: str, guard: Guard, hooks: Sequence[Hook
     training.collector.read()
     bad = training.counters
     rollbacks = training.state.rollbacks
-    newest = training.checkpoints.newest(lambda message: None)
-    assert newest is not None, "a run saves a checkpoint before its first step"
     scale = lr_scale_after(rollbacks, bad.step, training.state.lr_scale, where)
-    training.checkpoints.restore(training.state, newest)
+    found = go_back(training, lambda: training.checkpoints.newest(lambda message: None))
+    assert found, "a run saves a checkpoint before its first step"
     good = training.counters
     training.state.rollbacks = [*rollbacks, bad.step]
     training.state.lr_scale = scale
@@ -268,7 +325,7 @@ def roll_back(training: Training, where: str, guard: Guard, hooks: Sequence[Hook
 def look(training: Training) -> None:
     """Look for signs that the recipe has treatments for, at fixed steps. Raises Unhealthy where one has lasted."""
     if care.due(training.recipe, training.counters.step):
-        statistics = parallel.of_first(training.collector.latest(), training.device)
+        statistics = parallel.mean_of(training.collector.latest())
         care.look(training.state.chart, training.recipe, training.counters.step, statistics, lambda: save(training))
 
 
@@ -280,19 +337,18 @@ def treat(training: Training, trouble: Unhealthy, guard: Guard, hooks: Sequence[
     treatment = care.next_treatment(chart, training.recipe, trouble.sign)
     assert treatment is not None, "a sign without a treatment left is not raised"
     scale, rollbacks = state.lr_scale * treatment.lr, state.rollbacks
-    good = checkpoints.newest_until(chart.healthy) if treatment.back else None
-    if good is not None:
-        checkpoints.restore(state, good)
-        checkpoints.discard_after(state.counters.step)
+    good = treatment.back and go_back(training, lambda: checkpoints.newest_until(chart.healthy))
+    if good:
+        parallel.by_first(lambda: checkpoints.discard_after(state.counters.step))
     if treatment.change is not None:
         treatment.change(state.nets)
     state.lr_scale, state.rollbacks = scale, rollbacks
-    healthy = chart.healthy if good is None else state.counters.step
+    healthy = state.counters.step if good else chart.healthy
     state.chart = care.Chart({}, healthy, [*chart.given, (bad.step, trouble.sign)])
     state.counters = advance(
         state.counters, attempt=bad.attempt + 1, position=bad.position + training.batch_size, seconds=bad.seconds
     )
     save(training)
-    place = f" Went back to step {state.counters.step}." if good is not None else ""
+    place = f" Went back to step {state.counters.step}." if good else ""
     for hook in hooks:
         hook.note("treatment", f"Step {bad.step}: {str(trouble).split('. ')[0]}. {treatment.words}{place}")

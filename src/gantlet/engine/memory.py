@@ -1,10 +1,16 @@
-"""Keep freed memory instead of returning it to the system after every tensor."""
+"""Memory: freed blocks are kept for the next tensor, and files are not believed about how much of it they need."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import platform
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
@@ -21,3 +27,36 @@ def keep_freed_memory() -> None:
             libc = ctypes.CDLL("libc.so.6")
             libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
             libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
+
+
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up what is newly allocated, from the sizes that are asked for: before it happens."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.left = most
+
+    def __torch_dispatch__(
+        self, call: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if call.overloadpacket in _MAKERS and args and isinstance(args[0], list | tuple):
+            wanted = (kwargs or {}).get("dtype") or torch.get_default_dtype()
+            self.left -= prod(args[0]) * wanted.itemsize
+            if self.left < 0:
+                raise MemoryError("its networks would be far larger than the weights that are stored with them")
+        return call(*args, **(kwargs or {}))
+
+
+_MAKERS = tuple(
+    getattr(torch.ops.aten, name) for name in ("empty", "zeros", "ones", "full", "rand", "randn", "empty_strided")
+)
+
+
+@contextlib.contextmanager
+def allocating_at_most(size: int) -> Iterator[None]:
+    """Raise MemoryError as soon as new tensors of more than `size` bytes have been asked for, added up.
+
+    A checkpoint tells the sizes of its networks: one made on purpose could ask for all memory there is.
+    """
+    with _Counting(size):
+        yield

@@ -36,6 +36,7 @@ class State:
     rollbacks: list[int] = field(default_factory=list)  # steps at which the run was rolled back
     chart: Chart = field(default_factory=Chart)  # what was seen and done about signs of trouble
     threads: int | None = None  # of the process that saved what was restored
+    processes: int = 1  # that trained what was restored
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Return the tensors to save, by file."""
@@ -54,7 +55,7 @@ class State:
             }
         return files
 
-    def scalars(self) -> dict[str, Any]:
+    def scalars(self, processes: int = 1) -> dict[str, Any]:
         """Return what is not a tensor, ready for JSON."""
         numbers = {}
         for name, optimizer in self.optimizers.items():
@@ -70,6 +71,7 @@ class State:
             **({} if self.chart == Chart() else {"chart": self.chart.to_json()}),
             "optimizers": numbers,
             "threads": torch.get_num_threads(),
+            **({} if processes == 1 else {"processes": processes}),
         }
 
 
@@ -89,8 +91,8 @@ def create(recipe: Recipe, device: torch.device) -> State:
     return State(nets, trainable, optimizers, settings)
 
 
-def to_files(state: State) -> dict[str, bytes]:
-    """Return the state as the bytes of its files: safetensors and JSON.
+def to_files(state: State, processes: int = 1) -> dict[str, bytes]:
+    """Return the state of a run of so many processes as the bytes of its files: safetensors and JSON.
 
     Raises NotFinite if a tensor holds NaN or infinity.
     """
@@ -100,7 +102,7 @@ def to_files(state: State) -> dict[str, bytes]:
             if value.is_floating_point() and not torch.isfinite(value).all():
                 raise NotFinite(f"{name}/{key}")
         files[f"{name}.safetensors"] = save_tensors({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
-    files["state.json"] = json.dumps(state.scalars(), indent=1, allow_nan=False).encode()
+    files["state.json"] = json.dumps(state.scalars(processes), indent=1, allow_nan=False).encode()
     return files
 
 
@@ -127,7 +129,7 @@ def from_files(state: State, files: Mapping[str, bytes]) -> None:
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": entries, "param_groups": groups})
     state.counters = Counters(**scalars["counters"])
-    state.threads = int(scalars["threads"])
+    state.threads, state.processes = int(scalars["threads"]), int(scalars.get("processes", 1))
     state.lr_scale = float(scalars["lr_scale"])
     state.rollbacks = list(scalars["rollbacks"])
     state.chart = Chart.from_json(scalars.get("chart", {}))  # checkpoints from before there were treatments have none

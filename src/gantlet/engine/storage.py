@@ -32,6 +32,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each durable: what lies in a lost folder is lost."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Write and fsync one file."""
     with open(path, "wb") as file:
@@ -77,7 +85,8 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     needed = sum(map(len, files.values()))
     try:
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+        make_folder(folder.parent)
+        temporary.mkdir()
         for name, content in files.items():
             write_file(temporary / name, content)
         listing = {name: {"bytes": len(content), "sha256": _digest(content)} for name, content in files.items()}
@@ -116,7 +125,7 @@ def verify(folder: Path) -> dict[str, Any]:
         listing = manifest["files"]
         version = int(manifest["format"])
         items = [(str(name), int(entry["bytes"]), str(entry["sha256"])) for name, entry in listing.items()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise Damaged(f"{folder / MANIFEST} cannot be read ({type(error).__name__})") from error
     if version > FORMAT:
         raise Damaged(f"{folder} has format {version}, this Gantlet reads up to {FORMAT}: upgrade gantlet")
@@ -124,8 +133,8 @@ def verify(folder: Path) -> dict[str, Any]:
         raise Damaged(f"{folder / MANIFEST} states the format {version}, which never was")
     for name, size, sha256 in items:
         path = folder / name
-        if Path(name).name != name:
-            raise Damaged(f"{folder / MANIFEST} names a file outside its folder: {name!r}")
+        if Path(name).name != name or not name.isprintable():
+            raise Damaged(f"{folder / MANIFEST} names a file outside its folder, or none: {name[:100]!r}")
         try:
             if path.stat().st_size != size or digest(path) != sha256:
                 raise Damaged(f"{path} is not the file that was saved (size or SHA-256 differs)")

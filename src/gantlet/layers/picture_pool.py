@@ -16,6 +16,7 @@ class PicturePool(nn.Module):
     batch give what the whole gives. A pool of `size` 0 hands out what it gets.
     """
 
+    holds_rows = ("pictures",)  # several processes all take those of the first: pictures have no mean
     pictures: Tensor
     seen: Tensor
 

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 class ReferenceBatch(nn.Module):
     """Keeps the first batch it is given, cut or repeated to `size` rows, and hands it out ever after.
 
-    With several processes each keeps its own, and the first one's is what a checkpoint holds.
+    With several processes all keep those of the first one.
     """
 
+    holds_rows = ("rows",)
     rows: Tensor
     filled: Tensor
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from gantlet.errors import UserError
 from gantlet.media.foreign import MAX_FILE_BYTES, reading, shown
-from gantlet.media.wav import PCM, Wave, WavHeader, WavWriter, decode, encode, read_wav_header
+from gantlet.media.wav import MAX_RATE, PCM, Wave, WavHeader, WavWriter, decode, encode, read_wav_header
 
 SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3")
 WRITTEN = (".wav", ".flac", ".ogg")
 MAX_SECONDS = 24 * 3600  # that a foreign format may claim
+PIECE = 2**18  # values of each channel that are asked of a foreign format at once
 MOST_LOUD = 8.0  # of values whose full scale is 1: what is above was stored in another scale
 _REPLACE = "replace it or leave it out"
 
@@ -82,13 +83,24 @@ class Recording:
                 wave = decode(raw, self._wav)
             else:
                 self._file.seek(start)
-                wave = np.ascontiguousarray(self._file.read(count, dtype="float32", always_2d=True).T)
+                wave = self._read_foreign(count)
                 self._check(wave.shape[1], count, start)
         if not np.isfinite(wave).all():
             raise UserError(f"{self.name}: holds NaN or infinite values; {_REPLACE}.")
         if not self.header.exact and wave.size and float(np.abs(wave).max()) > MOST_LOUD:
             raise UserError(f"{self.name}: values reach {np.abs(wave).max():g}; floats go from -1 to 1; {_REPLACE}.")
         return wave
+
+    def _read_foreign(self, count: int) -> Wave:
+        """Return the next values of a foreign format, piece by piece: its header may promise what is not there."""
+        pieces = [np.zeros((0, self.header.channels), np.float32)]
+        while count > 0:
+            piece = self._file.read(min(count, PIECE), dtype="float32", always_2d=True)
+            pieces.append(piece)
+            if len(piece) < min(count, PIECE):
+                break
+            count -= len(piece)
+        return np.ascontiguousarray(np.concatenate(pieces).T)
 
     def _check(self, there: int, count: int, start: int) -> None:
         if there < count:
@@ -117,7 +129,7 @@ def _frame_of_mp3(head: bytes) -> bool:
 def _soundfile(name: str) -> Any:
     try:
         return importlib.import_module("soundfile")
-    except (ImportError, OSError) as error:
+    except Exception as error:  # OSError where its C library is missing; a broken one raises anything
         raise UserError(
             f"{name}: only wav is read and written without the library soundfile; pip install gantlet[audio], or "
             "convert it to wav."
@@ -131,7 +143,7 @@ def _open_foreign(file: IO[bytes], name: str) -> Any:
 def _header_of(file: Any, name: str) -> SoundHeader:
     """Return the header of a file that soundfile opened. Raises UserError for impossible ones."""
     rate, channels, frames = int(file.samplerate), int(file.channels), int(file.frames)
-    if rate < 1 or channels < 1 or not 0 < frames <= MAX_SECONDS * rate:
+    if not 1 <= rate <= MAX_RATE or channels < 1 or not 0 < frames <= MAX_SECONDS * rate:
         raise UserError(f"{name}: says {frames:,} samples of {channels} channels at {rate:,} Hz; {_REPLACE}.")
     exact = file.format == "FLAC" and file.subtype in ("PCM_S8", "PCM_16")
     return SoundHeader(rate, channels, frames, f"{file.format} {file.subtype}".lower(), exact)

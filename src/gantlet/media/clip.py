@@ -20,7 +20,7 @@ from PIL import Image
 
 from gantlet.errors import UserError
 from gantlet.media import film
-from gantlet.media.foreign import MAX_FILE_BYTES, reading, reason, shown
+from gantlet.media.foreign import MAX_BLANK, MAX_FILE_BYTES, check_ratio, reading, reason, shown
 from gantlet.media.gif import GifWriter, Outline, outline, webp_outline
 from gantlet.media.image import MAX_PIXELS, encode_png, read_image, replace
 
@@ -29,6 +29,7 @@ Frames = NDArray[np.uint8]  # [F, H, W, C], C is 1 or 3
 ANIMATIONS = (".gif", ".webp")
 SUFFIXES = (*ANIMATIONS, *film.SUFFIXES)  # files that hold a clip each
 WRITABLE = (".gif", ".webp", ".npz", *film.CODECS)  # and a folder
+MAX_READ = 4 * 2**30  # bytes of one clip's frames
 STRIP = 4  # a picture whose width is so many times its height, or more, is a film strip of square frames
 LOSSLESS = 256 * 256  # pixels of a frame, up to which a WebP keeps every value
 MAX_WEBP = 2000  # frames: its encoder holds all of them
@@ -50,7 +51,12 @@ class Reel:
 
     def read(self) -> Frames:
         """Return all frames [F, H, W, C]. Raises UserError for damage, no frames, or a changing size."""
-        frames = list(self.frames())
+        frames, total = [], 0
+        for frame in self.frames():  # a film says how many it holds, or says nothing, or lies
+            frames.append(frame)
+            total += frame.nbytes
+            if total > MAX_READ:
+                raise UserError(f"{self.name}: {total:,} bytes of frames and more follow; cut or shrink it.")
         if not frames:
             raise UserError(f"{self.name}: holds no frames; leave it out.")
         channels = max(frame.shape[2] for frame in frames)
@@ -80,9 +86,10 @@ def open_clip(source: Path | bytes, suffix: str, name: object) -> Reel:
     if not told.times:
         raise UserError(f"{shown(name)}: holds no frames; leave it out.")
     _check_size(told.height, told.width, name)
+    check_ratio(name, 8 * told.height * told.width * len(told.times), len(data), MAX_BLANK)
     return Reel(
         shown(name), told.height, told.width, len(told.times), rate_of(told.times),
-        lambda: _animation(data, told, name), [time or 100 for time in told.times],
+        lambda: _same_size(_animation(data, told, name), name), [time or 100 for time in told.times],
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def there() -> bool:
     """Tell whether video files can be read and written here."""
     try:
         import av  # noqa: F401
-    except ImportError:
+    except Exception:  # a broken one raises anything
         return False
     return True
 
@@ -36,7 +36,7 @@ def library(name: object) -> Any:
     """Return PyAV. Raises UserError, saying how to install it, if it is not there."""
     try:
         import av
-    except ImportError as error:
+    except Exception as error:  # a broken one raises anything
         raise UserError(
             f"{shown(name)}: video files need PyAV; pip install gantlet[video], or use .gif, .webp, .npz or a folder "
             "of frames."

@@ -11,6 +11,7 @@ from gantlet.errors import UserError
 MAX_FILE_BYTES = 512 * 2**20  # one picture file, packed or unpacked
 MAX_ARRAY_BYTES = 64 * 2**30  # one array of pictures
 FREE_BYTES = 64 * 2**20  # unpacked sizes up to here are harmless whatever the ratio
+MAX_BLANK = 40_000  # as MAX_RATIO, of pictures that may be blank: a GIF packs 2,700 pixels into a byte, of 8 each
 MAX_RATIO = 200  # unpacked / packed beyond which an archive is taken for a bomb
 
 
@@ -48,13 +49,13 @@ def reading(name: object, advice: str) -> Iterator[None]:
         raise UserError(f"{shown(name)}: cannot be read ({reason(error)}); {advice}.") from error
 
 
-def check_ratio(name: object, unpacked: int, packed: int) -> None:
+def check_ratio(name: object, unpacked: int, packed: int, most: int = MAX_RATIO) -> None:
     """Refuse what would unpack to suspiciously more than it is, both in bytes.
 
     Raises:
-        UserError: for more than 64 MiB at more than 200 times the packed size.
+        UserError: for more than 64 MiB at more than `most` times the packed size.
     """
-    if unpacked > FREE_BYTES and unpacked > MAX_RATIO * max(packed, 1):
+    if unpacked > FREE_BYTES and unpacked > most * max(packed, 1):
         raise UserError(
             f"{shown(name)}: {packed:,} bytes would unpack to {unpacked:,}, which looks like a decompression bomb; "
             "unpack it yourself if you trust it."

@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from gantlet.errors import UserError
-from gantlet.media.foreign import MAX_FILE_BYTES, reading, reason, shown
+from gantlet.media.foreign import MAX_BLANK, MAX_FILE_BYTES, check_ratio, reading, reason, shown
 from gantlet.media.png import missing_bytes
 
 if TYPE_CHECKING:
@@ -149,7 +149,9 @@ def _opened(data: bytes, name: str, animated: bool = False) -> Iterator[ImageFil
         warnings.simplefilter("ignore")
         if not data:
             raise UserError(f"{shown(name)}: the file is empty; replace it or leave it out.")
-        _check_pixels(name, *_webp_size(data))
+        claimed = _webp_size(data)
+        _check_pixels(name, *claimed)
+        check_ratio(name, 8 * claimed[0] * claimed[1], len(data), MAX_BLANK)
         try:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         except UnidentifiedImageError:
@@ -160,6 +162,8 @@ def _opened(data: bytes, name: str, animated: bool = False) -> Iterator[ImageFil
             raise UserError(f"{shown(name)}: {_TOO_MANY}.") from None
         with image:
             _check_pixels(name, *image.size)
+            if image.format in ("GIF", "TIFF"):  # which Pillow decodes into a whole picture, whatever is there
+                check_ratio(name, 8 * image.width * image.height, len(data), MAX_BLANK)
             if not animated and image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False):
                 raise UserError(f"{shown(name)}: holds several pictures (animation or pages); save them one by one.")
             yield image

@@ -21,7 +21,7 @@ Pixels = NDArray[Any]
 def _library(name: str, path: str | Path) -> Any:
     try:
         return importlib.import_module(name)
-    except ImportError:
+    except Exception:  # a broken one raises anything
         raise UserError(f"{shown(path)}: reading it needs {name}; `pip install gantlet[medical]` brings it.") from None
 
 

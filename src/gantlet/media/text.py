@@ -40,11 +40,16 @@ def unpacked(data: bytes, name: str) -> bytes:
         reading(name, "the gzip is damaged or incomplete, so fetch or pack it again"),
         gzip.open(io.BytesIO(data)) as file,
     ):
-        out = file.read(MAX_FILE_BYTES + 1)
-    if len(out) > MAX_FILE_BYTES:
-        raise UserError(f"{shown(name)}: unpacks to more than {MAX_FILE_BYTES:,} bytes; cut the text into parts.")
-    check_ratio(name, len(out), len(data))
-    return out
+        pieces, total = [], 0
+        while piece := file.read(2**20):
+            pieces.append(piece)
+            total += len(piece)
+            check_ratio(name, total, len(data))
+            if total > MAX_FILE_BYTES:
+                raise UserError(
+                    f"{shown(name)}: unpacks to more than {MAX_FILE_BYTES:,} bytes; cut the text into parts."
+                )
+    return b"".join(pieces)
 
 
 def decoded(data: bytes, name: str) -> tuple[list[str], list[str]]:

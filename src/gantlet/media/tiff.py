@@ -18,6 +18,8 @@ _TYPES = {1: "B", 3: "H", 4: "I"}  # BYTE, SHORT and LONG, the types of the tags
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS = 256, 257, 258, 259, 262, 273
 _ORIENTATION, _SAMPLES, _ROWS, _COUNTS, _PLANAR, _EXTRA, _FORMAT = 274, 277, 278, 279, 284, 338, 339
 _DTYPES = {(8, 1): "u1", (16, 1): "u2", (32, 3): "f4"}  # (bits, sample format: 1 unsigned, 3 float)
+_TAGS = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _ORIENTATION, _SAMPLES, _ROWS, _COUNTS,
+         _PLANAR, _EXTRA, _FORMAT}  # fmt: skip
 _ALPHA = (1, 2)  # of ExtraSamples: associated and unassociated alpha
 
 
@@ -102,10 +104,11 @@ def _tags(data: bytes, order: str) -> tuple[dict[int, list[int]], int]:
     """Return the tags of the first page, and whether there is one page or 2 and more."""
     (start,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, start)
-    found = {}
+    found: dict[int, list[int]] = {}
     for entry in range(start + 2, start + 2 + 12 * count, 12):
         tag, type_, number = struct.unpack_from(f"{order}HHI", data, entry)
-        if type_ not in _TYPES or number > MAX_PIXELS:
+        # Each tag once: 65,535 tags that all point at the same bytes would unpack to gigabytes.
+        if tag not in _TAGS or tag in found or type_ not in _TYPES or number > MAX_PIXELS:
             continue
         letters = f"{order}{number}{_TYPES[type_]}"
         size = struct.calcsize(letters)

@@ -49,6 +49,11 @@ class TextJudgement:
             "protocol": dict(self.protocol),
         }
 
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> TextJudgement:
+        """Return the judgement that `to_json` stored."""
+        return cls(**{key: stored[key] for key in ("values", "floor", "protocol")}, warnings=tuple(stored["warnings"]))
+
     def line(self) -> str:
         """Return the judgement in one line, for a log."""
         shown = [

@@ -8,6 +8,7 @@ import io
 import tokenize
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from gantlet.errors import UserError, suggest
@@ -156,7 +157,11 @@ def convert(recipe: str, parameter: Parameter, text: str, kind: str = "recipe") 
             if number != int(number):
                 raise ValueError(text)
             return int(number)
-        return float(text) if "float" in kinds else text
+        if "float" not in kinds:
+            return text
+        if not isfinite(number := float(text)):
+            raise ValueError(text)
+        return number
     except (ValueError, KeyError, OverflowError) as error:
         name = parameter.name.replace("_", "-")
         raise UserError(f"--{name} of {kind} '{recipe}' takes {kinds}, not '{text}' ({parameter.comment}).") from error

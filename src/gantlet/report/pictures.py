@@ -11,6 +11,7 @@ from PIL import Image
 
 _PNG_KINDS = ("1", "L", "RGB")
 _MOST_PNG_PIXELS = 160_000
+_MOST_PIXELS = 50_000_000  # of a picture that is read at all
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,14 @@ class Picture:
 def load_picture(path: Path, largest: int, most_bytes: int) -> Picture | None:
     """Return a picture no longer than `largest` pixels and no heavier than `most_bytes`; None if unreadable."""
     try:
-        with Image.open(path) as file:
+        # Only what a run writes: among Pillow's other formats are some that start programs (EPS) or fill memory.
+        with Image.open(path, formats=("PNG",)) as file:
+            if file.width * file.height > _MOST_PIXELS:
+                return None
             file.load()
             image = file if file.mode in _PNG_KINDS else _flat(file)
             small = image.copy()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # what Pillow raises for damaged files
+    except Exception:  # what Pillow raises for damaged files is nearly everything
         return None
     small.thumbnail((largest, largest), Image.Resampling.LANCZOS)
     kind, content = _encode(small, most_bytes)

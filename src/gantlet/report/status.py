@@ -49,10 +49,8 @@ def choose_status(quiet: bool = False) -> Status:
     if quiet:
         return QuietStatus()
     if sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
-        try:
+        with contextlib.suppress(Exception):  # rich is missing, or broken: plain lines do as well
             return LiveStatus()
-        except ImportError:
-            pass
     return PlainStatus()
 
 

@@ -1,0 +1,133 @@
+"""What stops a run from outside: signals while something looks on, two starts at once, memory that runs out."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import gantlet
+from gantlet import cli, observing
+from gantlet.engine.hooks import ShowByClock
+from gantlet.errors import UserError, out_of_memory
+from gantlet.stopping import Interrupted
+
+OPTIONS: dict[str, Any] = dict(data="digits", quick=True, quiet=True, device="cpu")
+
+
+def steps_of(out: Path) -> list[int]:
+    return sorted(int(path.name.removeprefix("step-")) for path in (out / "checkpoints").glob("step-*"))
+
+
+def endless(*given: object) -> None:
+    """Stand for an evaluation that takes minutes; a signal comes while it is at work."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        time.sleep(0.01)
+    pytest.fail("nobody stopped it")
+
+
+def test_a_signal_does_not_wait_for_an_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is cut short, the run saved where it is, and neither judged nor drawn once more."""
+    drawn: list[int] = []
+    monkeypatch.setattr(observing.Evaluations, "judge", endless)
+    monkeypatch.setattr(ShowByClock, "conclude", lambda hook, training: drawn.append(training.counters.step))
+    began = time.monotonic()
+    with pytest.raises(Interrupted) as stopped:
+        gantlet.train("gan", out=tmp_path / "run", steps=10**6, evaluate_every=0.2, sample_every=1e9, **OPTIONS)
+    assert time.monotonic() - began < 20
+    assert stopped.value.exit_code == 143
+    assert not drawn
+    step = steps_of(tmp_path / "run")[-1]
+    assert step > 0
+    assert (tmp_path / "run" / "report.html").is_file()
+    monkeypatch.undo()
+    gantlet.train("gan", out=tmp_path / "run", steps=step + 2, evaluate_every=0, **OPTIONS)  # and it goes on
+    gantlet.train("gan", out=tmp_path / "whole", steps=step + 2, evaluate_every=0, **OPTIONS)
+    parts, whole = (gantlet.load(tmp_path / name).nets.G.state_dict() for name in ("run", "whole"))
+    assert all(torch.equal(value, parts[key]) for key, value in whole.items())
+
+
+def test_a_signal_while_drawing_stops_the_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observing.SampleGrids, "draw", endless)
+    with pytest.raises(Interrupted):
+        gantlet.train("gan", out=tmp_path / "run", steps=10**6, evaluate_every=0, sample_every=0.1, **OPTIONS)
+    assert steps_of(tmp_path / "run")[-1] > 0
+
+
+HOLDER = (
+    "from pathlib import Path; from gantlet.engine.storage import alone_in; import sys\n"
+    "with alone_in(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()"
+)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_of_two_starts_at_once_the_second_writes_nothing(begun: bool, tmp_path: Path) -> None:
+    """Else the run.json of one would stand beside the checkpoints of the other."""
+    out = tmp_path / "run"
+    out.mkdir()
+    if begun:
+        gantlet.train("gan", out=out, steps=1, **OPTIONS)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        before = (out / "run.json").read_bytes() if begun else b""
+        with pytest.raises(UserError, match=f"Process {holder.pid} is training in"):
+            gantlet.train("gan", out=out, steps=7, **OPTIONS)
+        assert ((out / "run.json").read_bytes() if (out / "run.json").exists() else b"") == before
+    finally:
+        holder.communicate()
+
+
+def test_which_errors_mean_that_memory_ran_out() -> None:
+    size = 2**50
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(size)
+    assert out_of_memory(caught.value)
+    assert out_of_memory(MemoryError())
+    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"))
+    assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_memory_that_runs_out_while_training_is_said_and_loses_nothing(tmp_path: Path) -> None:
+    """A real limit on the memory of the process, in a run that has a checkpoint."""
+    out = tmp_path / "run"
+    gantlet.train("gan", out=out, steps=1, batch_size=4096, **OPTIONS)
+    before = steps_of(out)
+    code = (
+        "import resource, sys; from gantlet import cli; import gantlet, gantlet.training\n"
+        "pages = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (pages + 24 * 2**20,) * 2); sys.exit(cli.main(sys.argv[1:]))"
+    )
+    words = ["train", "gan", "--quick", "--data", "digits", "--out", str(out), "--steps", "2", "--batch-size", "4096"]
+    run = subprocess.run(
+        [sys.executable, "-c", code, *words, "--quiet", "--device", "cpu"], capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 1, run.stderr
+    assert "Out of memory; --accumulate" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert steps_of(out) == before
+    gantlet.train("gan", out=out, steps=2, batch_size=4096, **OPTIONS)
+    assert steps_of(out)[-1] == 2
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
+
+
+def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(words: list[str]) -> int:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(cli, "run", fail)
+    with pytest.raises(RuntimeError, match="of ours"):
+        cli.main(["list"])
