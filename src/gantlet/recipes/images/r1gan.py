@@ -31,6 +31,8 @@ def r1gan(
     latent_dim: int = 64,  # size of z
     g_width: int = 64,  # feature maps before G's last layer
     d_width: int = 64,  # feature maps of D's first layer
+    g_hidden: int = 0,  # units of a fully connected layer before G's maps (docs/lab-log.md, 2026-11-22); 0 for none
+    d_hidden: int = 0,  # and of one behind D's maps
     r1_gamma: float = 10.0,  # gamma of Eq. 9, applied as gamma / 2 (section 4.1)
     r1_every: int = 1,  # steps between penalties, which are so much stronger then
     lr: float = 1e-4,  # Adam (appendix D)
@@ -47,8 +49,8 @@ def r1gan(
         return {"r1": r1_gamma / 2 * gradient_norm_squared(lambda x: nets.D(x, y), batch["image"]).mean()}
 
     game = image_gan(
-        G=cnn.Generator(latent_dim, channels, resolution, g_width, num_classes),
-        D=cnn.Discriminator(channels, resolution, d_width, num_classes),
+        G=cnn.Generator(latent_dim, channels, resolution, g_width, num_classes, hidden=g_hidden),
+        D=cnn.Discriminator(channels, resolution, d_width, num_classes, d_hidden),
         loss=nonsaturating,
         latent_dim=latent_dim,
         g_optimizer=adam(lr, (beta1, beta2)),
