@@ -72,7 +72,7 @@ def killed(top: Path, kills: int, rng: random.Random) -> dict[str, Any]:
 
 def signalled(top: Path, each: int, rng: random.Random) -> dict[str, Any]:
     """Stop one run by SIGINT and by SIGTERM many times, each time going on; measure how long it takes to end."""
-    steps = str(60 * each)
+    steps = str(240 * each)  # more than all starts together come to
     words = ["r1gan", "--quick", "--steps", steps, "--evaluate-every", "1"]
     peaceful = subprocess.run(command(top / "peaceful", *words[1:], words[0]), capture_output=True, text=True)
     assert peaceful.returncode == 0, peaceful.stderr

@@ -236,12 +236,12 @@ def test_the_table_of_recipes_is_whole(page: Path) -> None:
 @pytest.mark.parametrize("classes", [0, 10])
 def test_the_page_on_choosing_names_what_is_chosen(classes: int) -> None:
     page = (ROOT / "docs" / "choose-a-model.md").read_text()
-    paragraph = next(part for part in page.split("\n\n") if part.startswith("Today there are two answers."))
-    facts = {"channels": 1, "resolution": 28, "num_classes": classes}
-    on_cpu, on_gpu = (choose(facts, 60_000, gpu) for gpu in (False, True))
-    assert re.findall(r"`(\w+)`", paragraph)[:2] == [on_cpu.recipe, on_gpu.recipe]
-    assert on_cpu.quick
-    assert not on_gpu.quick
+    start = "With labels there are two answers." if classes else "Without labels there are three."
+    paragraph = next(part for part in page.split("\n\n") if part.startswith(start))
+    kinds = [(1, False), (1, True)] if classes else [(1, False), (3, False), (3, True)]
+    chosen = [choose({"channels": c, "resolution": 28, "num_classes": classes}, 60_000, gpu) for c, gpu in kinds]
+    assert re.findall(r"`(\w+)`", paragraph)[: len(kinds)] == [choice.recipe for choice in chosen]
+    assert [choice.quick for choice in chosen] == [not gpu for _, gpu in kinds]
 
 
 def test_the_page_on_health_quotes_what_is_said() -> None:

@@ -129,6 +129,7 @@ def test_every_room_is_under_a_rule() -> None:
         "reading.py",
         "record.py",
         "sharing.py",
+        "interrupts.py",
         "stopping.py",
         "tiling.py",
         "training.py",

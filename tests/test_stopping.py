@@ -131,3 +131,33 @@ def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(cli, "run", fail)
     with pytest.raises(RuntimeError, match="of ours"):
         cli.main(["list"])
+
+
+SWALLOWING = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    pass
+"""
+INTERRUPTED = """
+import os, signal
+from gantlet.interrupts import ending_imports
+try:
+    with ending_imports():
+        {what}
+except KeyboardInterrupt:
+    print("raised")
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "said"),
+    [("import swallowing; print('went on')", 130, ""), ("os.kill(os.getpid(), signal.SIGINT)", 0, "raised\n")],
+)
+def test_an_import_swallows_no_interrupt(tmp_path: Path, what: str, code: int, said: str) -> None:
+    (tmp_path / "swallowing.py").write_text(SWALLOWING)
+    script = INTERRUPTED.format(what=what)
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (code, said)
+    assert done.stderr == ("gantlet: interrupted.\n" if code else "")

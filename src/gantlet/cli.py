@@ -25,6 +25,7 @@ from gantlet import (
     cli_train,
 )
 from gantlet.errors import RunFailed, UserError, out_of_memory, suggest
+from gantlet.interrupts import ending_imports
 from gantlet.parsing import parse, parser, resolution, whole
 
 OVERVIEW = """\
@@ -59,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 a mistake in the command or data, 1 anything else."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return run(words)
+        with ending_imports():
+            return run(words)
     except UserError as error:
         print(f"gantlet: {error}", file=sys.stderr)
         return 2

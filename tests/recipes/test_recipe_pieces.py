@@ -144,6 +144,11 @@ def test_the_choice_for_the_data_exists_and_says_why(classes: int, on_gpu: bool)
     assert ("no labels" in choice.reason) == (not classes)
 
 
+def test_without_labels_and_gpu_grey_pictures_and_colour_get_different_recipes() -> None:
+    chosen = [choose({"channels": c, "resolution": 32, "num_classes": 0}, 100, False).recipe for c in (1, 3, 4)]
+    assert chosen == ["infogan", "dcgan", "dcgan"]
+
+
 def test_schedule_of_2014() -> None:
     """`mnist.yaml`: lr .1 / 1.000004^step down to 1e-6, momentum .5 to .7 over 250 epochs of 60,000."""
     assert schedule_2014(at()) == {"lr": 0.1, "momentum": 0.5}

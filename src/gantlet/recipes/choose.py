@@ -39,7 +39,13 @@ def choose(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
         return Choice(
             "sngan", False, f"{what}, on a GPU: residual networks with spectral norm, {how}, at the published size."
         )
-    return Choice("r1gan", True, f"{what}, on a CPU: small convolutional networks with an R1 penalty, {how}.")
+    if classes:
+        return Choice("r1gan", True, f"{what}, on a CPU: small convolutional networks with an R1 penalty, {how}.")
+    # What three minutes of one core make without labels, as multiples of the floor (docs/lab-log.md, 2026-11-22):
+    # Fashion-MNIST infogan 39, dcgan 144; CIFAR-10 dcgan 72, wgan 83, r1gan 223.
+    if facts["channels"] == 1:
+        return Choice("infogan", True, f"{what}, on a CPU: small networks that find kinds by themselves, {how}.")
+    return Choice("dcgan", True, f"{what}, on a CPU: small strided networks, many cheap steps, {how}.")
 
 
 def _of_sounds(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
