@@ -13,15 +13,11 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
-import resource
 import signal
 import struct
 import sys
 import tempfile
-import time
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from damaged import try_all
 from gantlet.data import open_clips
 from gantlet.errors import UserError
 from gantlet.media import film
@@ -265,7 +262,7 @@ def attempt_alone(case: Case, folder: Path) -> tuple[str, str]:
 
 
 def main() -> int:
-    """Run, print the table, write the JSON; return 1 if anything failed."""
+    """Try all cases; return 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=120)
@@ -273,26 +270,11 @@ def main() -> int:
     chosen, packed = [*odd(), *broken()], [*archives()]
     left = max(options.count - len(chosen) - len(packed), 0)
     cases = [*chosen, *packed, *at_random(left, np.random.default_rng(options.seed))]
-    rows: list[dict[str, Any]] = []
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with tempfile.TemporaryDirectory() as top:
-        for index, case in enumerate(cases):
-            folder = Path(top, f"{index:05d}")
-            folder.mkdir()
-            start = time.perf_counter()
-            outcome, said = (attempt_alone if case.suffix == ".zip" else attempt)(case, folder)
-            row = {"case": case.name, "wanted": case.wanted, "outcome": outcome, "said": said.replace(top, "")}
-            rows.append({**row, "s": round(time.perf_counter() - start, 3)})
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    tally = Counter(row["outcome"].partition(":")[0] for row in rows)
-    for row in rows:
-        print(f"{row['case']:34} {row['outcome']:10} {row['said'][:140]}")
-    slowest = max(row["s"] for row in rows)
-    print(f"{len(rows)} clips: {dict(tally)}; slowest {slowest:.2f} s, memory grew by {grown:.0f} MB")
-    facts = {"seed": options.seed, "count": len(rows), **tally, "slowest_seconds": slowest, "grown_mb": round(grown)}
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps({**facts, "rows": rows}, indent=1) + "\n", "utf-8")
-    return 1 if tally["failure"] else 0
+
+    def by_itself(case: Case, folder: Path) -> tuple[str, str]:
+        return (attempt_alone if case.suffix == ".zip" else attempt)(case, folder)
+
+    return try_all(cases, by_itself, "clips", options.seed, RESULTS)
 
 
 if __name__ == "__main__":
