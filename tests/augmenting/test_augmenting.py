@@ -31,13 +31,13 @@ SMALL: dict[str, Any] = dict(
 )  # fmt: skip
 
 
-def draw(folder: Path, counts: dict[str, int] = COUNTS) -> Path:
-    """Write a folder of 8x8 pictures of classes of unequal size."""
+def draw(folder: Path, counts: dict[str, int] = COUNTS, side: int = 8) -> Path:
+    """Write a folder of square pictures of classes of unequal size."""
     rng = np.random.default_rng(0)
     for name, count in counts.items():
         (folder / name).mkdir(parents=True)
         for number in range(count):
-            picture = rng.integers(0, 60, (8, 8), np.uint8)
+            picture = rng.integers(0, 60, (side, side), np.uint8)
             picture[:, number % 8] += 150 if name == "lines" else 0
             Image.fromarray(picture).save(folder / name / f"{number:03d}.png")
     return folder
@@ -151,6 +151,18 @@ def test_a_model_of_other_pictures_is_refused(made: Augmented, data: Path, tmp_p
     run = made.out.with_name("augmented-work") / "run"
     taken = augment(data, tmp_path / "taken", run=run, classifier_samples=256, confidence=0.0)
     assert taken.added == made.added
+
+
+def test_large_pictures_keep_their_size(tmp_path: Path) -> None:
+    """`train` alone would scale them down; here samples lie beside the originals, and one classifier sees both."""
+    large = draw(tmp_path / "large", {"dots": 6, "lines": 4}, side=72)
+    small = {"recipe": "cgan", "steps": 1, "classifier_samples": 8, "confidence": 0.0, "quiet": True, "batch_size": 4}
+    augment(large, tmp_path / "augmented", target="balanced", hold_out=0.25, **small)
+    sizes = set()
+    for path in (tmp_path / "augmented").rglob("lines/*.png"):
+        with Image.open(path) as picture:
+            sizes.add(picture.size)
+    assert sizes == {(72, 72)}
 
 
 def test_where_no_sample_passes_it_says_so_and_goes_on_with_a_milder_gate(data: Path, tmp_path: Path) -> None:

@@ -103,3 +103,9 @@ def test_without_torchrun_there_is_one_process() -> None:
     assert (parallel.rank(), parallel.world_size()) == (0, 1)
     assert parallel.rows(8, 2) == [(0, 4), (4, 4)]
     assert parallel.agree([True, False]) == [True, False]
+
+
+def test_no_thread_of_the_group_outlives_it(both: Both) -> None:
+    """One that does may abort the process while Python shuts down: "terminate called without an active exception"."""
+    for report in both[1]:
+        assert [name for name in report["threads_left"] if "gloo" in name] == []

@@ -86,8 +86,9 @@ def main(out: Path) -> None:
         "stopped": stop_together(out),
         "odd": odd_batch(),
     }
-    (out / f"report-{parallel.rank()}.json").write_text(json.dumps(report))
     parallel.stop()
+    report["threads_left"] = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    (out / f"report-{report['rank']}.json").write_text(json.dumps(report))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from gantlet.data import ImageData
 from gantlet.data.splits import class_order
 from gantlet.engine.storage import verify
 from gantlet.errors import UserError
+from gantlet.feeding import LONGEST
 from gantlet.media.image import replace
 from gantlet.model import Model, choose_checkpoint, load
 from gantlet.training import train
@@ -121,8 +122,9 @@ def _trained(
     given |= {"class_weights": settings.class_weights, **how}
     if settings.labels is not None and data == settings.data:
         given["labels"] = settings.labels
-    if settings.resolution is not None:
-        given["resolution"] = settings.resolution
+    height, width = source.train.pixels.shape[1:3]
+    if settings.resolution is not None or max(height, width) > min(LONGEST):
+        given["resolution"] = (height, width)  # samples will lie beside these: `train` must not scale them down
     begun = None
     if settings.start is not None:
         begun = autoencoder(

@@ -134,7 +134,7 @@ def scaled_down(natural: Sequence[int], size: Sequence[int]) -> str:
     own = f"{h}" if h == w else f"{h}x{w}"
     return (
         f"pictures {w} pixels wide and {h} high are scaled to {width} x {height} to learn sooner "
-        f"(--resolution {own} keeps them as they are, and takes {h * w // (height * width)} times as long a step)"
+        f"(--resolution {own} keeps them as they are: {h * w / (height * width):.3g} times the pixels a step)"
     )
 
 

@@ -5,6 +5,7 @@ All messages but gradients and buffers are small and lie in host memory (gloo): 
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import secrets
@@ -57,6 +58,9 @@ def start(device_name: str) -> None:
     if on_gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     seconds = patience()
+    # Its functions keep the group as a default argument if they are imported later (optimizers do): the group's threads
+    # then outlive `stop`, and now and then one aborts the process while Python shuts down.
+    importlib.import_module("torch.distributed.nn")
     try:
         store, rank, size = next(rendezvous("env://", timeout=timedelta(seconds=JOIN)))
         store = meet(store, rank, size)
