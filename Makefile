@@ -56,8 +56,9 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# one process for each core, at most four; a file stays with one process, for its fixtures
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
