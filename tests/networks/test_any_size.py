@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gantlet.networks import acgan, classifier, cnn, dcgan, mlp, resnet
+from gantlet.networks import acgan, classifier, cnn, dcgan, mlp, resnet, strided
 
 SIZES = [(8, 8), (8, 12), (5, 9), (28, 28), (33, 20)]
 Y = torch.tensor([0, 2, 1])
@@ -18,7 +18,7 @@ GENERATORS: dict[str, Callable[[int, tuple[int, int]], nn.Module]] = {
     "mlp": lambda channels, size: mlp.Generator(6, channels, size, (5, 5), 3, 4),
     "dcgan": lambda channels, size: dcgan.Generator(6, channels, size, 2, 3),
     "cnn": lambda channels, size: cnn.Generator(6, channels, size, 2, 3),
-    "cnn, hidden": lambda channels, size: cnn.Generator(6, channels, size, 2, 3, hidden=5),
+    "strided": lambda channels, size: strided.Generator(6, channels, size, 2, 3, 5),
     "resnet": lambda channels, size: resnet.Generator(6, channels, size, 2, 3),
     "acgan": lambda channels, size: acgan.Generator(6, channels, size, 3, 2),
 }
@@ -27,7 +27,7 @@ DISCRIMINATORS: dict[str, Callable[[int, tuple[int, int]], nn.Module]] = {
     "maxout": lambda channels, size: mlp.MaxoutDiscriminator(channels, size, 5, 3),
     "dcgan": lambda channels, size: dcgan.Discriminator(channels, size, 2, 3),
     "cnn": lambda channels, size: cnn.Discriminator(channels, size, 2, 3),
-    "cnn, hidden": lambda channels, size: cnn.Discriminator(channels, size, 2, 3, 16),
+    "strided": lambda channels, size: strided.Discriminator(channels, size, 2, 3, 16),
     "resnet": lambda channels, size: resnet.Discriminator(channels, size, 2, 3),
 }
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from network_counts import conv, linear, parameters
 
-from gantlet.networks import cnn
+from gantlet.networks import strided
 from gantlet.networks.noisegan import Generator, Residual, ResidualDiscriminator, ResidualGenerator
 
 SIZES = [(8, 8), (8, 12), (5, 9), (28, 28), (33, 20)]
@@ -80,9 +80,9 @@ def test_noise_in_the_layers_has_no_effect_at_first_and_then_one(size: tuple[int
 
 def test_without_noise_and_chunks_it_is_the_small_generator_of_r1gan() -> None:
     torch.manual_seed(3)
-    G = Generator(12, 3, (16, 24), 4, 5, layer_noise=False)
+    G = Generator(12, 3, (16, 24), 4, 5, 16, layer_noise=False)
     torch.manual_seed(3)
-    twin = cnn.Generator(12, 3, (16, 24), 4, 5)
+    twin = strided.Generator(12, 3, (16, 24), 4, 5, 16)
     assert G.state_dict().keys() == twin.state_dict().keys()
     assert G.noise_shapes == []
     z, y = torch.randn(2, 12), torch.tensor([1, 4])
@@ -90,11 +90,11 @@ def test_without_noise_and_chunks_it_is_the_small_generator_of_r1gan() -> None:
 
 
 def test_chunks_share_the_latent_out() -> None:
-    G = Generator(13, 1, 16, 4, chunked=True)  # two stages: the base grid and three norms
-    assert G.chunks == [4, 3, 3, 3]
+    G = Generator(13, 1, 16, 4, chunked=True)  # two stages: the fully connected layer and two norms
+    assert G.chunks == [5, 4, 4]
     torch.manual_seed(0)
     z = torch.randn(2, 13)
-    for first, chunk in zip([0, 4, 7, 10], G.chunks, strict=True):
+    for first, chunk in zip([0, 5, 9], G.chunks, strict=True):
         other = z.clone()
         other[:, first : first + chunk] += 1
         assert not torch.allclose(G.eval()(z), G(other))

@@ -22,8 +22,7 @@ class Generator(nn.Module):
 
     `width` maps before the last layer, doubled at each stage below. A label is embedded and appended to z. The
     embedding starts small (`embedding_std`): at 1 the label drowned z on MNIST, every class became one picture
-    (docs/lab-log.md, 2026-11-21). With `hidden`, z and label first pass a fully connected layer of so many units with
-    BN and ReLU, as in InfoGAN's generator (Chen 2016, Table 1).
+    (docs/lab-log.md, 2026-11-21).
     """
 
     def __init__(
@@ -35,7 +34,6 @@ class Generator(nn.Module):
         num_classes: int = 0,
         embedding_dim: int = 32,
         embedding_std: float = 0.1,
-        hidden: int = 0,
     ) -> None:
         super().__init__()
         self.resolution = resolution
@@ -43,10 +41,9 @@ class Generator(nn.Module):
         self.grid = base_grid(resolution, stages)
         widths = [width * 2**i for i in reversed(range(stages + 1))]
         self.embedding = nn.Embedding(num_classes, embedding_dim) if num_classes else None
-        inputs = latent_dim + (embedding_dim if num_classes else 0)
-        layer = (nn.Linear(inputs, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()) if hidden else ()
-        self.hidden = nn.Sequential(*layer)
-        self.project = nn.Linear(hidden or inputs, widths[0] * self.grid[0] * self.grid[1])
+        self.project = nn.Linear(
+            latent_dim + (embedding_dim if num_classes else 0), widths[0] * self.grid[0] * self.grid[1]
+        )
         self.norms = nn.ModuleList(batch_norm(w, 0) for w in widths)
         self.ups = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in itertools.pairwise(widths))
         self.out = nn.Conv2d(widths[-1], channels, 3, 1, 1)
@@ -58,7 +55,7 @@ class Generator(nn.Module):
         if self.embedding is not None:
             z = torch.cat([z, self.embedding(y)], dim=1)
         # Rows, columns, maps: read as [N, C, H, W] this is channels-last already, without a copy.
-        h = self.project(self.hidden(z)).unflatten(1, (*self.grid, -1)).permute(0, 3, 1, 2)
+        h = self.project(z).unflatten(1, (*self.grid, -1)).permute(0, 3, 1, 2)
         h = torch.relu(self.norms[0](h))
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             h = torch.relu(norm(up(h)))
@@ -68,13 +65,10 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """3x3 to `width` maps, 4x4 stride-2 convolutions that double them, LeakyReLU(.2), one logit; labels projected.
 
-    No norm. Logits [N] = psi(h) + <embed(y), h> with h the flattened maps or, with `hidden`, so many units of a fully
-    connected layer behind them. PyTorch's own initial weights; those of labels behind such a layer are small.
+    No norm. Logits [N] = psi(h) + <embed(y), h> with h the flattened maps; PyTorch's own initial weights.
     """
 
-    def __init__(
-        self, channels: int, resolution: int | Sequence[int], width: int = 64, num_classes: int = 0, hidden: int = 0
-    ) -> None:
+    def __init__(self, channels: int, resolution: int | Sequence[int], width: int = 64, num_classes: int = 0) -> None:
         super().__init__()
         stages = num_stages(resolution)
         grid = base_grid(resolution, stages)
@@ -85,17 +79,14 @@ class Discriminator(nn.Module):
         self.body = nn.Sequential(*layers)
         self.padding = even_padding(resolution, stages)
         features = widths[-1] * grid[0] * grid[1]
-        self.hidden = nn.Sequential(*(nn.Linear(features, hidden), nn.LeakyReLU(0.2)) if hidden else ())
-        self.logit = nn.Linear(hidden or features, 1)
-        self.embedding = nn.Embedding(num_classes, hidden or features) if num_classes else None
-        if self.embedding is not None and hidden:
-            nn.init.normal_(self.embedding.weight, 0.0, 0.02)
+        self.logit = nn.Linear(features, 1)
+        self.embedding = nn.Embedding(num_classes, features) if num_classes else None
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         maps = self.body(F.pad(x, self.padding) if any(self.padding) else x)
         # Flattened in the order of channels-last memory: a view, where the other order copies and slows all layers
         # before it (12 % of a step of D on two cores, docs/lab-log.md).
-        h = self.hidden(maps.permute(0, 2, 3, 1).flatten(1))
+        h = maps.permute(0, 2, 3, 1).flatten(1)
         logits: Tensor = self.logit(h)[:, 0]
         if self.embedding is not None:
             logits = logits + (self.embedding(y) * h).sum(1)

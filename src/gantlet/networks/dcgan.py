@@ -46,11 +46,15 @@ class Generator(nn.Module):
         self.out = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)
         self.apply(initialisation.dcgan)
 
+    def base(self, z: Tensor) -> Tensor:
+        """Return the maps of the base grid, [N, maps, rows, columns], before their norm."""
+        maps: Tensor = self.project(z).unflatten(1, (-1, *self.grid)).contiguous(memory_format=torch.channels_last)
+        return maps
+
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
             z = torch.cat([z, self.embedding(y)], dim=1)
-        h = self.project(z).unflatten(1, (-1, *self.grid)).contiguous(memory_format=torch.channels_last)
-        h = torch.relu(self.norms[0](h))
+        h = torch.relu(self.norms[0](self.base(z)))
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             h = torch.relu(norm(up(h)))
         return crop(torch.tanh(self.out(h)), self.resolution)

@@ -5,7 +5,6 @@ Shapes: z [N, latent_dim], y [N], pictures [N, C, H, W] in [-1, 1], logits [N].
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from math import sqrt
 
@@ -13,19 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gantlet.layers.conditional_norm import batch_norm
 from gantlet.layers.grid import base_grid, crop, num_stages
 from gantlet.layers.layer_noise import LatentBatchNorm2d, PixelNoise
-from gantlet.networks import initialisation
+from gantlet.networks import infogan, initialisation
 from gantlet.networks.resnet import conv, glorot
 
 
 class Generator(nn.Module):
-    """`cnn.Generator` with per-pixel noise before each norm, with chunks of z into every norm, or both.
+    """`strided.Generator` with per-pixel noise before each norm of its maps, with chunks of z into them, or both.
 
-    `chunked`: z is cut into one part for the base grid, which takes what does not divide, and one for each norm
-    (Brock 2019). `noise_shapes` are those of the noise that `forward` takes, without the batch; no noise gives the
-    picture that z alone stands for.
+    `chunked`: z is cut into one part for the fully connected layer, which takes what does not divide, and one for each
+    norm of maps (Brock 2019). `noise_shapes` are those of the noise that `forward` takes, without the batch; no noise
+    gives the picture that z alone stands for.
     """
 
     def __init__(
@@ -35,47 +33,41 @@ class Generator(nn.Module):
         resolution: int | Sequence[int],
         width: int = 64,
         num_classes: int = 0,
+        hidden: int = 1024,
         layer_noise: bool = True,
         chunked: bool = False,
-        embedding_dim: int = 32,
-        embedding_std: float = 0.1,
     ) -> None:
         super().__init__()
-        self.resolution = resolution
+        self.num_classes = num_classes
         stages = num_stages(resolution)
-        self.grid = base_grid(resolution, stages)
-        widths = [width * 2**i for i in reversed(range(stages + 1))]
-        chunk = latent_dim // (stages + 2) if chunked else 0
-        self.chunks = [latent_dim - (stages + 1) * chunk, *([chunk] * (stages + 1))]
-        inputs = self.chunks[0] + (embedding_dim if num_classes else 0)
-        self.embedding = nn.Embedding(num_classes, embedding_dim) if num_classes else None
-        self.project = nn.Linear(inputs, widths[0] * self.grid[0] * self.grid[1])
-        self.norms = nn.ModuleList(LatentBatchNorm2d(w, chunk) if chunked else batch_norm(w, 0) for w in widths)
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in itertools.pairwise(widths))
+        chunk = latent_dim // (stages + 1) if chunked else 0
+        self.chunks = [latent_dim - stages * chunk, *([chunk] * stages)]
+        self.picture = infogan.Generator(self.chunks[0] + num_classes, channels, resolution, width, hidden)
+        widths = [width * 2**i for i in reversed(range(stages))]
+        if chunked:
+            self.picture.picture.norms = nn.ModuleList(LatentBatchNorm2d(w, chunk) for w in widths)
+            self.picture.picture.norms.apply(initialisation.dcgan)
         self.noises = nn.ModuleList(PixelNoise(w) for w in widths) if layer_noise else None
-        self.out = nn.Conv2d(widths[-1], channels, 3, 1, 1)
-        self.apply(initialisation.dcgan)
-        if self.embedding is not None:
-            nn.init.normal_(self.embedding.weight, 0.0, embedding_std)
 
     @property
     def noise_shapes(self) -> list[tuple[int, int, int]]:
         """Return the shape of the noise of each layer; none without layer noise."""
-        count = len(self.noises) if self.noises is not None else 0
-        return [(1, self.grid[0] * 2**i, self.grid[1] * 2**i) for i in range(count)]
+        (rows, columns), count = self.picture.picture.grid, len(self.noises) if self.noises is not None else 0
+        return [(1, rows * 2**i, columns * 2**i) for i in range(count)]
 
     def forward(self, z: Tensor, y: Tensor | None = None, noise: Sequence[Tensor] = ()) -> Tensor:
         first, *chunks = torch.split(z, self.chunks, 1)
-        if self.embedding is not None:
-            first = torch.cat([first, self.embedding(y)], dim=1)
-        h = self.project(first).unflatten(1, (*self.grid, -1)).permute(0, 3, 1, 2)
-        for i, norm in enumerate(self.norms):
+        if y is not None and self.num_classes:
+            first = torch.cat([first, F.one_hot(y, self.num_classes).float()], dim=1)
+        whole, maps = self.picture, self.picture.picture
+        h = maps.base(torch.relu(whole.norm(whole.hidden(first))))
+        for i, norm in enumerate(maps.norms):
             if i:
-                h = self.ups[i - 1](h)
+                h = maps.ups[i - 1](h)
             if noise and self.noises is not None:
                 h = self.noises[i](h, noise[i])
             h = torch.relu(norm(h, chunks[i]))
-        return crop(torch.tanh(self.out(h)), self.resolution)
+        return crop(torch.tanh(maps.out(h)), maps.resolution)
 
 
 class Residual(nn.Module):

@@ -13,20 +13,21 @@ from torch import Tensor, nn
 
 from gantlet.layers.diffusion_ladder import DiffusionLadder
 from gantlet.losses.penalties import instance_noise_penalty
-from gantlet.networks import cnn
 from gantlet.networks import noisegan as networks
+from gantlet.networks import strided
 from gantlet.recipe import Draws, Nets, Progress, Recipe
 from gantlet.recipes.image_gan import latents, normal
 from gantlet.recipes.noisy_gan import MakeFakes, Seen, as_it_is, field, noisy_gan, training
 
 TINY = dict(
-    channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, r1_every=2, longest=20, batch_size=8
-)
-SMALL: dict[str, object] = dict(g_width=16, d_width=16, lr=1e-3, lr_halving=100_000)
+    channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, hidden=16, r1_every=2, longest=20,
+    batch_size=8,
+)  # fmt: skip
+SMALL: dict[str, object] = dict(g_width=16, d_width=32, hidden=256, lr=3e-3, lr_halving=100_000)
 QUICK: dict[str, dict[str, object]] = {
-    # As r1gan (docs/lab-log.md, 2026-11-21); what is said of noise is a first guess, not measured yet.
-    "noisegan": dict(SMALL, r1_gamma=0.2, r1_every=8, d_noise_samples=100_000),
-    "noisegan_adaptive": dict(SMALL, r1_gamma=0.2, r1_every=8, adapt_samples=20_000),
+    # As r1gan (docs/lab-log.md, 2026-11-22); what is said of noise is a first guess, not measured yet.
+    "noisegan": dict(SMALL, r1_gamma=2.0, r1_every=8, d_noise_samples=100_000),
+    "noisegan_adaptive": dict(SMALL, r1_gamma=2.0, r1_every=8, adapt_samples=20_000),
     "noisegan_gradient": dict(SMALL, gamma_samples=100_000),
 }
 
@@ -37,13 +38,14 @@ def generator(
     resolution: int | Sequence[int],
     width: int,
     num_classes: int,
+    hidden: int,
     layer_noise: bool,
     chunked: bool,
 ) -> nn.Module:
     """Return the small generator of `r1gan`, with noise inside where it is wanted."""
     if layer_noise or chunked:
-        return networks.Generator(latent_dim, channels, resolution, width, num_classes, layer_noise, chunked)
-    return cnn.Generator(latent_dim, channels, resolution, width, num_classes)
+        return networks.Generator(latent_dim, channels, resolution, width, num_classes, hidden, layer_noise, chunked)
+    return strided.Generator(latent_dim, channels, resolution, width, num_classes, hidden)
 
 
 def drawing(G: nn.Module, latent_dim: int) -> tuple[MakeFakes, Callable[..., Tensor]]:
@@ -91,6 +93,7 @@ def noisegan(
     latent_dim: int = 64,  # size of z
     g_width: int = 64,  # feature maps before G's last layer
     d_width: int = 64,  # feature maps of D's first layer
+    hidden: int = 1024,  # units of the fully connected layer in each
     d_noise: float = 0.1,  # standard deviation of the noise on D's inputs at the start, on [-1, 1]; 0 for none
     d_noise_samples: int = 12_800_000,  # samples after which that noise is gone (200k steps of 64, as NR-GAN trains)
     layer_noise: bool = True,  # noise in every layer of G, its strength learned from 0 (Karras 2019; Feng 2020)
@@ -108,11 +111,11 @@ def noisegan(
 
     With `d_noise` 0, `layer_noise` and `chunked` off this is `r1gan`, bit for bit.
     """
-    G = generator(latent_dim, channels, resolution, g_width, num_classes, layer_noise, chunked)
+    G = generator(latent_dim, channels, resolution, g_width, num_classes, hidden, layer_noise, chunked)
     fakes, sample = drawing(G, latent_dim)
     return noisy_gan(
         G=G,
-        D=cnn.Discriminator(channels, resolution, d_width, num_classes),
+        D=strided.Discriminator(channels, resolution, d_width, num_classes, hidden),
         fakes=fakes,
         sample=sample,
         seen=instance_noise(annealed(d_noise, d_noise_samples)) if d_noise else as_it_is,
@@ -130,6 +133,7 @@ def noisegan_adaptive(
     latent_dim: int = 64,  # size of z
     g_width: int = 64,  # feature maps before G's last layer
     d_width: int = 64,  # feature maps of D's first layer
+    hidden: int = 1024,  # units of the fully connected layer in each
     d_noise: float = 0.05,  # sigma: noise on the last rung, where nothing is left of the picture (authors' code)
     longest: int = 1000,  # rungs of the whole ladder (authors' code)
     shortest: int = 10,  # rungs in use at the start, and at least (authors' code)
@@ -162,11 +166,11 @@ def noisegan_adaptive(
         nets.ladder.watch(real_logits)
         progress.report("ladder", nets.ladder.length)
 
-    G = generator(latent_dim, channels, resolution, g_width, num_classes, layer_noise, chunked)
+    G = generator(latent_dim, channels, resolution, g_width, num_classes, hidden, layer_noise, chunked)
     fakes, sample = drawing(G, latent_dim)
     return noisy_gan(
         G=G,
-        D=cnn.Discriminator(channels + 1, resolution, d_width, num_classes),
+        D=strided.Discriminator(channels + 1, resolution, d_width, num_classes, hidden),
         fakes=fakes,
         sample=sample,
         seen=seen,
@@ -186,6 +190,7 @@ def noisegan_gradient(
     latent_dim: int = 64,  # size of z
     g_width: int = 64,  # feature maps before G's last layer
     d_width: int = 64,  # feature maps of D's first layer
+    hidden: int = 1024,  # units of the fully connected layer in each
     gamma: float = 2.0,  # variance of the noise it stands for, applied as gamma / 2 (authors' code, when annealed)
     gamma_decay: float = 0.01,  # factor by which gamma has fallen after `gamma_samples`, exponentially
     gamma_samples: int = 12_800_000,  # samples of that fall (200k steps of 64)
@@ -207,11 +212,11 @@ def noisegan_gradient(
         now: float = gamma * gamma_decay ** (progress.samples / gamma_samples)
         return now / 2 * instance_noise_penalty(critic, real, fake)
 
-    G = generator(latent_dim, channels, resolution, g_width, num_classes, layer_noise, chunked)
+    G = generator(latent_dim, channels, resolution, g_width, num_classes, hidden, layer_noise, chunked)
     fakes, sample = drawing(G, latent_dim)
     return noisy_gan(
         G=G,
-        D=cnn.Discriminator(channels, resolution, d_width, num_classes),
+        D=strided.Discriminator(channels, resolution, d_width, num_classes, hidden),
         fakes=fakes,
         sample=sample,
         penalty=penalty,

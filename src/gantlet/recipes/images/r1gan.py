@@ -11,15 +11,17 @@ from dataclasses import replace
 
 from gantlet.losses.adversarial import nonsaturating
 from gantlet.losses.penalties import gradient_norm_squared
-from gantlet.networks import cnn
+from gantlet.networks import strided
 from gantlet.recipe import Batch, Losses, Nets, Phase, Progress, Recipe
 from gantlet.recipes.image_gan import image_gan
 from gantlet.recipes.optimizers import adam, inverse_decay
 
-TINY = dict(channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, r1_every=2, batch_size=8)
+TINY = dict(
+    channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, hidden=16, r1_every=2, batch_size=8
+)  # fmt: skip
 QUICK: dict[str, dict[str, object]] = {
-    # docs/lab-log.md, 2026-11-21 (penalty, Adam, rate); benchmarks/results/spine.json (as a whole)
-    "r1gan": dict(g_width=16, d_width=16, r1_gamma=0.2, r1_every=8, lr=1e-3, lr_halving=100_000)
+    # docs/lab-log.md, 2026-11-22 (networks, penalty, rate); benchmarks/results/spine.json (as a whole)
+    "r1gan": dict(g_width=16, d_width=32, hidden=256, r1_gamma=2.0, r1_every=8, lr=3e-3, lr_halving=100_000)
 }
 
 
@@ -31,8 +33,7 @@ def r1gan(
     latent_dim: int = 64,  # size of z
     g_width: int = 64,  # feature maps before G's last layer
     d_width: int = 64,  # feature maps of D's first layer
-    g_hidden: int = 0,  # units of a fully connected layer before G's maps (docs/lab-log.md, 2026-11-22); 0 for none
-    d_hidden: int = 0,  # and of one behind D's maps
+    hidden: int = 1024,  # units of the fully connected layer in each
     r1_gamma: float = 10.0,  # gamma of Eq. 9, applied as gamma / 2 (section 4.1)
     r1_every: int = 1,  # steps between penalties, which are so much stronger then
     lr: float = 1e-4,  # Adam (appendix D)
@@ -49,8 +50,8 @@ def r1gan(
         return {"r1": r1_gamma / 2 * gradient_norm_squared(lambda x: nets.D(x, y), batch["image"]).mean()}
 
     game = image_gan(
-        G=cnn.Generator(latent_dim, channels, resolution, g_width, num_classes, hidden=g_hidden),
-        D=cnn.Discriminator(channels, resolution, d_width, num_classes, d_hidden),
+        G=strided.Generator(latent_dim, channels, resolution, g_width, num_classes, hidden),
+        D=strided.Discriminator(channels, resolution, d_width, num_classes, hidden),
         loss=nonsaturating,
         latent_dim=latent_dim,
         g_optimizer=adam(lr, (beta1, beta2)),
