@@ -11,17 +11,18 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from gantlet.layers import corruption
-from gantlet.networks import cnn
+from gantlet.networks import strided
 from gantlet.recipe import Draws, Nets, Recipe
 from gantlet.recipes.image_gan import latents, normal
 from gantlet.recipes.noisy_gan import field, level, noisy_gan, training
 
 TINY = dict(
-    channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, sigma=0.1, r1_every=2, batch_size=8
-)
+    channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, hidden=16, sigma=0.1, r1_every=2,
+    batch_size=8,
+)  # fmt: skip
 QUICK: dict[str, dict[str, object]] = {
-    # As r1gan: docs/lab-log.md, 2026-11-21.
-    "ambient_gan": dict(g_width=16, d_width=16, r1_gamma=0.2, r1_every=8, lr=1e-3, lr_halving=100_000)
+    # As r1gan: docs/lab-log.md, 2026-11-22.
+    "ambient_gan": dict(g_width=16, d_width=32, hidden=256, r1_gamma=2.0, r1_every=8, lr=3e-3, lr_halving=100_000)
 }
 
 Measure = Callable[[Draws, Tensor, int], Tensor]  # (draws, pictures [times * n, ...], times) -> what is measured
@@ -73,6 +74,7 @@ def ambient_gan(
     latent_dim: int = 64,  # size of z
     g_width: int = 64,  # feature maps before G's last layer
     d_width: int = 64,  # feature maps of D's first layer
+    hidden: int = 1024,  # units of the fully connected layer in each
     r1_gamma: float = 10.0,  # of R1, applied as gamma / 2 (as r1gan)
     r1_every: int = 1,  # steps between penalties, which are so much stronger then
     lr: float = 1e-4,  # Adam (as r1gan)
@@ -99,8 +101,8 @@ def ambient_gan(
         return (clean * picture + noise * (measure(draws, picture, 1) - picture)).clamp(-1, 1)
 
     return noisy_gan(
-        G=cnn.Generator(latent_dim, channels, resolution, g_width, num_classes),
-        D=cnn.Discriminator(channels, resolution, d_width, num_classes),
+        G=strided.Generator(latent_dim, channels, resolution, g_width, num_classes, hidden),
+        D=strided.Discriminator(channels, resolution, d_width, num_classes, hidden),
         fakes=fakes,
         sample=sample,
         r1_gamma=r1_gamma,

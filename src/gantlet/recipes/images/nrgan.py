@@ -20,22 +20,22 @@ from torch import Tensor, nn
 from gantlet.layers import corruption
 from gantlet.losses.adversarial import nonsaturating
 from gantlet.losses.diversity_sensitive import diversity_sensitive
-from gantlet.networks import cnn
+from gantlet.networks import cnn, strided
 from gantlet.networks import noisegan as published
 from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe
 from gantlet.recipes.image_gan import latents, normal
 from gantlet.recipes.noisy_gan import field, level, noisy_gan, training
 
 TINY = dict(
-    channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, n_width=8, d_width=8, r1_every=2, n_every=2,
-    batch_size=8,
+    channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, n_width=8, d_width=8, hidden=16, r1_every=2,
+    n_every=2, batch_size=8,
 )  # fmt: skip
 SMALL: dict[str, object] = dict(
-    residual=False, latent_dim=64, g_width=16, n_width=8, d_width=16, fakes_per_real=1, r1_gamma=0.2, r1_every=8,
-    lr=1e-3, lr_halving=100_000, n_lr=5e-5, n_every=4, average_halflife=10_000,
+    residual=False, latent_dim=64, g_width=16, n_width=8, d_width=32, hidden=256, fakes_per_real=1, r1_gamma=2.0,
+    r1_every=8, lr=3e-3, lr_halving=100_000, n_lr=5e-5, n_every=4, average_halflife=10_000,
 )  # fmt: skip
 QUICK: dict[str, dict[str, object]] = {
-    # As r1gan (docs/lab-log.md, 2026-11-21). What is said of noise comes from single runs of a minute or two on noisy
+    # As r1gan (docs/lab-log.md, 2026-11-22). What is said of noise comes from single runs of a minute or two on noisy
     # MNIST: strong and slow at first, so that G gives up texture of its own before G_n comes down to what is there.
     # With G_n as fast as G, that texture took the place of the noise; at n_lr 1e-4 it still did, slowly. Open: whether
     # 5e-5 stays where it arrives, at the true strength after 26,000 samples.
@@ -192,23 +192,24 @@ def nrgan(make: MakeNoise, networks: tuple[nn.Module, nn.Module, nn.Module], its
 
 def players(
     residual: bool, channels: int, resolution: int | Sequence[int], num_classes: int, latent_dim: int,
-    noise_latent_dim: int, noise_classes: int, g_width: int, n_width: int, d_width: int, sigma_start: float = 0.0,
+    noise_latent_dim: int, noise_classes: int, g_width: int, n_width: int, d_width: int, hidden: int,
+    sigma_start: float = 0.0,
 ) -> tuple[nn.Module, nn.Module, nn.Module]:  # fmt: skip
-    """Return G, G_n and D: the published residual networks, or the small ones of `r1gan`.
+    """Return G, G_n and D: the published residual networks, or G and D of `r1gan` and a small G_n.
 
-    G_n's output starts around `sigma_start`.
+    G_n has 3x3 layers at full resolution: it tells the noise of each pixel. Its output starts around `sigma_start`.
     """
     of_picture = (latent_dim, channels, resolution, g_width, num_classes)
     of_noise = (noise_latent_dim, channels, resolution, n_width, noise_classes)
-    G: published.ResidualGenerator | cnn.Generator
+    G: published.ResidualGenerator | strided.Generator
     G_n: published.ResidualGenerator | cnn.Generator
-    D: published.ResidualDiscriminator | cnn.Discriminator
+    D: published.ResidualDiscriminator | strided.Discriminator
     if residual:
         G, G_n = published.ResidualGenerator(*of_picture), published.ResidualGenerator(*of_noise)
         D = published.ResidualDiscriminator(channels, resolution, d_width, num_classes)
     else:
-        G, G_n = cnn.Generator(*of_picture), cnn.Generator(*of_noise)
-        D = cnn.Discriminator(channels, resolution, d_width, num_classes)
+        G, G_n = strided.Generator(*of_picture, hidden), cnn.Generator(*of_noise)
+        D = strided.Discriminator(channels, resolution, d_width, num_classes, hidden)
     assert G_n.out.bias is not None
     nn.init.constant_(G_n.out.bias, atanh(sigma_start))
     return G, G_n, D
@@ -225,6 +226,7 @@ def nrgan_si1(
     g_width: int = 128,  # feature maps of G (authors' code); before its last layer if not residual
     n_width: int = 128,  # feature maps of G_n (authors' code)
     d_width: int = 128,  # feature maps of D (authors' code); of its first layer if not residual
+    hidden: int = 1024,  # units of the fully connected layer in G and in D if not residual
     fakes_per_real: int = 2,  # G's batch of 128 against D's 64 (authors' code); G_n's is always twice D's
     diversity_weight: float = 0.02,  # of the diversity-sensitive term on the noise (authors' code)
     r1_gamma: float = 20.0,  # of R1, applied as gamma / 2: the authors' code has 10 |grad D|^2
@@ -244,7 +246,8 @@ def nrgan_si1(
     its standard deviation per pixel, on the scale of pictures in [-1, 1]. "G_n/sigma" is its root mean square.
     """
     networks = players(
-        residual, channels, resolution, num_classes, latent_dim, latent_dim, 0, g_width, n_width, d_width, sigma_start,
+        residual, channels, resolution, num_classes, latent_dim, latent_dim, 0, g_width, n_width, d_width, hidden,
+        sigma_start,
     )  # fmt: skip
     its = settings(
         latent_dim, diversity_weight, r1_gamma, r1_every, lr, lr_halving, n_lr, n_every, fakes_per_real, beta1, beta2,
@@ -263,6 +266,7 @@ def nrgan_si2(
     g_width: int = 128,  # feature maps of G (authors' code); before its last layer if not residual
     n_width: int = 128,  # feature maps of G_n (authors' code)
     d_width: int = 128,  # feature maps of D (authors' code); of its first layer if not residual
+    hidden: int = 1024,  # units of the fully connected layer in G and in D if not residual
     fakes_per_real: int = 2,  # G's batch of 128 against D's 64 (authors' code); G_n's is always twice D's
     diversity_weight: float = 0.02,  # of the diversity-sensitive term on the noise (authors' code)
     r1_gamma: float = 20.0,  # of R1, applied as gamma / 2: the authors' code has 10 |grad D|^2
@@ -282,7 +286,7 @@ def nrgan_si2(
     Samples as of `nrgan_si1`.
     """
     networks = players(
-        residual, channels, resolution, num_classes, latent_dim, latent_dim, 0, g_width, n_width, d_width,
+        residual, channels, resolution, num_classes, latent_dim, latent_dim, 0, g_width, n_width, d_width, hidden,
     )  # fmt: skip
     its = settings(
         latent_dim, diversity_weight, r1_gamma, r1_every, lr, lr_halving, n_lr, n_every, fakes_per_real, beta1, beta2,
@@ -305,6 +309,7 @@ def nrgan_sd1(
     g_width: int = 128,  # feature maps of G (authors' code); before its last layer if not residual
     n_width: int = 128,  # feature maps of G_n (authors' code)
     d_width: int = 128,  # feature maps of D (authors' code); of its first layer if not residual
+    hidden: int = 1024,  # units of the fully connected layer in G and in D if not residual
     fakes_per_real: int = 2,  # G's batch of 128 against D's 64 (authors' code); G_n's is always twice D's
     diversity_weight: float = 0.02,  # of the diversity-sensitive term on the noise (authors' code)
     r1_gamma: float = 20.0,  # of R1, applied as gamma / 2: the authors' code has 10 |grad D|^2
@@ -328,7 +333,8 @@ def nrgan_sd1(
         return corruption.to_intensity(clean, black, white).clamp_min(0) ** power * (white - black)
 
     networks = players(
-        residual, channels, resolution, num_classes, latent_dim, latent_dim, 0, g_width, n_width, d_width, sigma_start,
+        residual, channels, resolution, num_classes, latent_dim, latent_dim, 0, g_width, n_width, d_width, hidden,
+        sigma_start,
     )  # fmt: skip
     its = settings(
         latent_dim, diversity_weight, r1_gamma, r1_every, lr, lr_halving, n_lr, n_every, fakes_per_real, beta1, beta2,
@@ -348,6 +354,7 @@ def nrgan_sd2(
     g_width: int = 128,  # feature maps of G (authors' code); before its last layer if not residual
     n_width: int = 128,  # feature maps of G_n (authors' code)
     d_width: int = 128,  # feature maps of D (authors' code); of its first layer if not residual
+    hidden: int = 1024,  # units of the fully connected layer in G and in D if not residual
     fakes_per_real: int = 2,  # G's batch of 128 against D's 64 (authors' code); G_n's is always twice D's
     diversity_weight: float = 0.02,  # of the diversity-sensitive term on the noise (authors' code)
     r1_gamma: float = 20.0,  # of R1, applied as gamma / 2: the authors' code has 10 |grad D|^2
@@ -367,7 +374,7 @@ def nrgan_sd2(
     """
     networks = players(
         residual, channels, resolution, num_classes, latent_dim, 2 * latent_dim, num_classes, g_width, n_width, d_width,
-        sigma_start,
+        hidden, sigma_start,
     )  # fmt: skip
     its = settings(
         latent_dim, diversity_weight, r1_gamma, r1_every, lr, lr_halving, n_lr, n_every, fakes_per_real, beta1, beta2,
