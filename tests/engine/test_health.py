@@ -81,26 +81,32 @@ def ill(statistics: Mapping[str, float]) -> str | None:
 
 
 def test_a_sign_is_said_after_it_has_held_and_once() -> None:
-    watch = Watch([ill], patience=3)
-    said = [watch.look({"x": x}) for x in (2, 3, 4, 5, 6)]
+    watch = Watch([ill], patience=3, steps=2)
+    said = [watch.look({"x": x}, step) for step, x in enumerate((2, 3, 4, 5, 6))]
     assert said == [[], [], ["x is 4, too large."], [], []]
 
 
 def test_a_sign_that_comes_and_goes_is_not_said() -> None:
-    watch = Watch([ill], patience=3)
-    assert [watch.look({"x": x}) for x in (2, 2, 0, 2, 2, 0, 2, 2)] == [[]] * 8
+    watch = Watch([ill], patience=3, steps=2)
+    assert [watch.look({"x": x}, step) for step, x in enumerate((2, 2, 0, 2, 2, 0, 2, 2))] == [[]] * 8
 
 
 def test_a_sign_that_comes_back_is_said_again() -> None:
-    watch = Watch([ill], patience=2)
-    said = [bool(watch.look({"x": x})) for x in (2, 2, 2, 0, 2, 2, 2)]
+    watch = Watch([ill], patience=2, steps=1)
+    said = [bool(watch.look({"x": x}, step)) for step, x in enumerate((2, 2, 2, 0, 2, 2, 2))]
     assert said == [False, True, False, False, False, True, False]
 
 
+def test_a_sign_must_last_for_steps_however_often_it_is_read() -> None:
+    watch = Watch([ill], patience=3, steps=100)
+    said = [bool(watch.look({"x": 2}, step)) for step in (1, 17, 33, 49, 100, 101, 120)]
+    assert said == [False, False, False, False, False, True, False]
+
+
 def test_the_watch_sees_gradients_too_and_players_apart() -> None:
-    watch = Watch([], patience=2)
+    watch = Watch([], patience=2, steps=1)
     statistics = {"G/gradient_norm": 1e-9, "D/gradient_norm": 1e-9}
-    assert watch.look(statistics) == []
-    assert len(watch.look({**statistics, "D/gradient_norm": 1.0})) == 1
-    assert watch.look(statistics) == []
-    assert len(watch.look(statistics)) == 1  # D's, now for the second time in a row
+    assert watch.look(statistics, 0) == []
+    assert len(watch.look({**statistics, "D/gradient_norm": 1.0}, 1)) == 1
+    assert watch.look(statistics, 2) == []
+    assert len(watch.look(statistics, 3)) == 1  # D's, now for the second time in a row

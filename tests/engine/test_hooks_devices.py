@@ -83,7 +83,9 @@ def test_a_tick_passes_signs_and_events_on(clock: Clock, tmp_path: Path) -> None
     def large(statistics: dict[str, float]) -> str:
         return "It is large."
 
-    tick = Tick(lambda training, statistics: None, Watch([large], patience=2), lambda *note: notes.append(note), 0.0)
+    tick = Tick(
+        lambda training, statistics: None, Watch([large], patience=2, steps=0), lambda *note: notes.append(note), 0.0
+    )
     loop.train(prepare(toy(), tmp_path, steps=4), rows, [tick])
     assert notes == [("health", "It is large.")]
     tick.note("rollback", "went back")

@@ -78,22 +78,30 @@ def vanishing_or_exploding(statistics: Mapping[str, float]) -> list[str]:
 
 
 class Watch:
-    """Turns statistics into notes, each said once until it has been gone for a while."""
+    """Turns statistics into notes, each said once until it has been gone for a while.
 
-    def __init__(self, signs: Sequence[Sign], patience: int = 3) -> None:
-        self._signs, self._patience = signs, patience
-        self._seen: dict[str, int] = {}
+    A sign must hold for `patience` readings in a row and for `steps` of the loop. Readings go by the clock: on a slow
+    machine three fall into the first steps, while all that is made is alike still.
+    """
+
+    def __init__(self, signs: Sequence[Sign], patience: int = 3, steps: int = 100) -> None:
+        self._signs, self._patience, self._steps = signs, patience, steps
+        self._seen: dict[str, tuple[int, int]] = {}  # readings so far, and the step of the first
         self._said: set[str] = set()
 
-    def look(self, statistics: Mapping[str, float]) -> list[str]:
-        """Return new notes: a sign must hold for `patience` readings in a row before it is said."""
+    def look(self, statistics: Mapping[str, float], step: int) -> list[str]:
+        """Return what is new to be said at this step."""
         found = {message.split(":")[0].split("(")[0]: message for message in vanishing_or_exploding(statistics)}
         for sign in self._signs:
             message = sign(statistics)
             if message is not None:
                 found[getattr(sign, "__name__", message)] = message
-        self._seen = {name: self._seen.get(name, 0) + 1 for name in found}
+        before = {name: self._seen.get(name, (0, step)) for name in found}
+        self._seen = {name: (count + 1, first) for name, (count, first) in before.items()}
         self._said &= set(found)
-        new = [name for name, count in self._seen.items() if count >= self._patience and name not in self._said]
+        held = {
+            n for n, (count, first) in self._seen.items() if count >= self._patience and step - first >= self._steps
+        }
+        new = [name for name in found if name in held - self._said]
         self._said |= set(new)
         return [found[name] for name in new]

@@ -101,7 +101,7 @@ class Tick:
         rate = (training.counters.samples - self._samples) / max(now - self._last, 1e-9)
         statistics = parallel.mean_of(training.collector.read())
         self._listener(training, {"samples_per_second": rate, **statistics})
-        for message in self._watch.look(statistics):
+        for message in self._watch.look(statistics, training.counters.step):
             self._note("health", message)
         self._last, self._samples = now, training.counters.samples
 
