@@ -79,7 +79,8 @@ def numbers(name: str) -> list[str]:
             values = [float(row[key]) for row in rows if row.get(key) is not None]
             cells.append(format(mean(values), NUMBERS[key][1]) if values else "")
         lines.append(f"| {' | '.join(cells)} | [{source}](../../benchmarks/results/{source}.json) |")
-    return [*lines, "", "Means over the seeds; a budget of plain seconds is of the clock, with both cores."]
+    how = "Means over the seeds; a budget of plain seconds is of the clock, with as many cores as the row has threads."
+    return [*lines, "", how]
 
 
 def page(name: str) -> str:
