@@ -134,6 +134,14 @@ def test_settings_go_from_default_over_quick_and_facts_to_options() -> None:
     )
 
 
+@pytest.mark.parametrize(("name", "option"), [("r1gan", "hidden"), ("dcgan", "g_width"), ("text_mle", "hidden")])
+def test_a_layer_without_units_is_refused(name: str, option: str) -> None:
+    """PyTorch builds such a layer; the first step would end in a traceback."""
+    tiny = catalogue.tiny_settings(name)
+    with pytest.raises(UserError, match=f"Recipe '{name}' does not accept these settings"):
+        catalogue.build(name, {**tiny, option: 0})
+
+
 @pytest.mark.parametrize(("classes", "on_gpu"), [(0, False), (10, False), (0, True), (10, True)])
 def test_the_choice_for_the_data_exists_and_says_why(classes: int, on_gpu: bool) -> None:
     choice = choose({"channels": 1, "resolution": [20, 28], "num_classes": classes}, 1797, on_gpu)

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import io
 import tokenize
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -206,10 +207,18 @@ def resolve(
 def build(name: str, arguments: Mapping[str, Any]) -> Recipe:
     """Build a recipe from its name and keyword arguments.
 
-    Raises UserError, naming the recipe, if it refuses them.
+    Raises UserError, naming the recipe, if it refuses them or a layer has no units.
     """
     try:
-        return find(name)(**arguments)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")  # said below, in one sentence
+            recipe = find(name)(**arguments)
+        for player in recipe.players.values():
+            for network, module in player.networks.items():
+                for parameter, value in module.named_parameters():
+                    if not value.numel():  # PyTorch builds it and fails in the first step
+                        raise ValueError(f"a layer of {network} has no units ({parameter} is {list(value.shape)})")
+        return recipe
     except (TypeError, ValueError, AssertionError, RuntimeError, ZeroDivisionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"Recipe '{name}' does not accept these settings: {reason}.") from error
