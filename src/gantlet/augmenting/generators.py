@@ -16,7 +16,6 @@ from gantlet.data import ImageData
 from gantlet.data.splits import class_order
 from gantlet.engine.storage import verify
 from gantlet.errors import UserError
-from gantlet.feeding import LONGEST
 from gantlet.media.image import replace
 from gantlet.model import Model, choose_checkpoint, load
 from gantlet.training import train
@@ -122,9 +121,7 @@ def _trained(
     given |= {"class_weights": settings.class_weights, **how}
     if settings.labels is not None and data == settings.data:
         given["labels"] = settings.labels
-    height, width = source.train.pixels.shape[1:3]
-    if settings.resolution is not None or max(height, width) > min(LONGEST):
-        given["resolution"] = (height, width)  # samples will lie beside these: `train` must not scale them down
+    given["resolution"] = source.train.pixels.shape[1:3]  # samples will lie beside these: never scaled down
     begun = None
     if settings.start is not None:
         begun = autoencoder(

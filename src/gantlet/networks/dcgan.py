@@ -77,15 +77,9 @@ class Discriminator(nn.Module):
         super().__init__()
         stages = num_stages(resolution)
         grid = base_grid(resolution, stages)
-        widths = [width * 2**i for i in range(stages)]
-        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
-        for a, b in itertools.pairwise(widths):
-            layers.append(nn.Conv2d(a, b, 4, 2, 1, bias=norm is None))
-            layers += [norm(b)] if norm is not None else []
-            layers.append(nn.LeakyReLU(0.2))
-        self.body = nn.Sequential(*layers)
+        self.body = halving(channels, width, stages, norm)
         self.padding = even_padding(resolution, stages)
-        features = widths[-1] * grid[0] * grid[1]
+        features = width * 2 ** (stages - 1) * grid[0] * grid[1]
         self.logit = nn.Linear(features, 1)
         self.embedding = nn.Embedding(num_classes, features) if num_classes else None
         self.apply(initialisation.dcgan)
@@ -101,3 +95,15 @@ class Discriminator(nn.Module):
         if self.embedding is not None:
             logits = logits + (self.embedding(y) * h).sum(1)
         return logits
+
+
+def halving(
+    channels: int, width: int, stages: int, norm: Callable[[int], nn.Module] | None = None, slope: float = 0.2
+) -> nn.Sequential:
+    """Return 4x4 stride-2 convolutions to `width` maps, then twice as many each; `norm` but on the first, LeakyReLU."""
+    layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(slope)]
+    for a in (width * 2**i for i in range(stages - 1)):
+        layers.append(nn.Conv2d(a, 2 * a, 4, 2, 1, bias=norm is None))
+        layers += [norm(2 * a)] if norm is not None else []
+        layers.append(nn.LeakyReLU(slope))
+    return nn.Sequential(*layers)

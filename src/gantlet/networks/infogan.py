@@ -5,7 +5,6 @@ Shapes: z [N, inputs] with noise and codes side by side, pictures [N, C, H, W] i
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import torch
@@ -56,12 +55,8 @@ class Discriminator(nn.Module):
         self.codes = codes
         stages = num_stages(resolution)
         grid, self.padding = base_grid(resolution, stages), even_padding(resolution, stages)
-        widths = [width * 2**i for i in range(stages)]
-        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.1)]
-        for a, b in itertools.pairwise(widths):
-            layers += [nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(0.1)]
-        self.body = nn.Sequential(*layers)
-        self.shared = fully_connected(widths[-1] * grid[0] * grid[1], hidden)
+        self.body = dcgan.halving(channels, width, stages, nn.BatchNorm2d, slope=0.1)
+        self.shared = fully_connected(width * 2 ** (stages - 1) * grid[0] * grid[1], hidden)
         self.logit = nn.Linear(hidden, 1)
         self.Q = nn.Sequential(*fully_connected(hidden, q_hidden), nn.Linear(q_hidden, codes + continuous))
         self.apply(initialisation.dcgan)

@@ -16,6 +16,7 @@ from gantlet.layers.grid import base_grid, crop, num_stages
 from gantlet.layers.layer_noise import LatentBatchNorm2d, PixelNoise
 from gantlet.networks import infogan, initialisation
 from gantlet.networks.resnet import conv, glorot
+from gantlet.networks.strided import with_label
 
 
 class Generator(nn.Module):
@@ -57,8 +58,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor | None = None, noise: Sequence[Tensor] = ()) -> Tensor:
         first, *chunks = torch.split(z, self.chunks, 1)
-        if y is not None and self.num_classes:
-            first = torch.cat([first, F.one_hot(y, self.num_classes).float()], dim=1)
+        first = with_label(first, y, self.num_classes)
         whole, maps = self.picture, self.picture.picture
         h = maps.base(torch.relu(whole.norm(whole.hidden(first))))
         for i, norm in enumerate(maps.norms):

@@ -8,7 +8,6 @@ Shapes: z [N, latent_dim], y [N], pictures [N, C, H, W] in [-1, 1].
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import torch
@@ -16,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gantlet.layers.grid import base_grid, even_padding, num_stages
-from gantlet.networks import infogan
+from gantlet.networks import dcgan, infogan
 
 
 class Generator(nn.Module):
@@ -36,9 +35,7 @@ class Generator(nn.Module):
         self.picture = infogan.Generator(latent_dim + num_classes, channels, resolution, width, hidden)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        if y is not None and self.num_classes:
-            z = torch.cat([z, F.one_hot(y, self.num_classes).float()], dim=1)
-        pictures: Tensor = self.picture(z)
+        pictures: Tensor = self.picture(with_label(z, y, self.num_classes))
         return pictures
 
 
@@ -60,10 +57,9 @@ class Discriminator(nn.Module):
         super().__init__()
         stages = num_stages(resolution)
         grid, self.padding = base_grid(resolution, stages), even_padding(resolution, stages)
-        widths = [channels, *(width * 2**i for i in range(stages))]
-        layers = ((nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2)) for a, b in itertools.pairwise(widths))
-        self.body = nn.Sequential(*itertools.chain.from_iterable(layers))
-        self.hidden = nn.Sequential(nn.Linear(widths[-1] * grid[0] * grid[1], hidden), nn.LeakyReLU(0.2))
+        self.body = dcgan.halving(channels, width, stages)
+        features = width * 2 ** (stages - 1) * grid[0] * grid[1]
+        self.hidden = nn.Sequential(nn.Linear(features, hidden), nn.LeakyReLU(0.2))
         self.logit = nn.Linear(hidden, 1)
         self.embedding = nn.Embedding(num_classes, hidden) if num_classes else None
         if self.embedding is not None:
@@ -82,3 +78,10 @@ class Discriminator(nn.Module):
         if self.embedding is not None:
             logits = logits + (self.embedding(y) * h).sum(1)
         return logits
+
+
+def with_label(z: Tensor, y: Tensor | None, num_classes: int) -> Tensor:
+    """Return z [N, D] with the label as one-hot behind it, [N, D + num_classes]; z itself without labels."""
+    if y is None or not num_classes:
+        return z
+    return torch.cat([z, F.one_hot(y, num_classes).float()], dim=1)

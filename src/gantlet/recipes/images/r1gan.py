@@ -21,7 +21,7 @@ TINY = dict(
 )  # fmt: skip
 QUICK: dict[str, dict[str, object]] = {
     # docs/lab-log.md, 2026-11-22 (networks, penalty, rate); benchmarks/results/spine.json (as a whole)
-    "r1gan": dict(g_width=16, d_width=32, hidden=256, r1_gamma=2.0, r1_every=8, lr=3e-3, lr_halving=100_000)
+    "r1gan": dict(g_width=16, d_width=32, hidden=256, r1_gamma=2.0, r1_every=8, lr=2e-3, lr_halving=100_000)
 }
 
 
