@@ -23,7 +23,7 @@ TINY = dict(
     channels=1, resolution=8, num_classes=3, latent_dim=8, g_width=8, d_width=8, hidden=16, r1_every=2, longest=20,
     batch_size=8,
 )  # fmt: skip
-SMALL: dict[str, object] = dict(g_width=16, d_width=32, hidden=256, lr=3e-3, lr_halving=100_000)
+SMALL: dict[str, object] = dict(g_width=16, d_width=32, hidden=256, lr=2e-3, lr_halving=100_000)
 QUICK: dict[str, dict[str, object]] = {
     # As r1gan (docs/lab-log.md, 2026-11-22); what is said of noise is a first guess, not measured yet.
     "noisegan": dict(SMALL, r1_gamma=2.0, r1_every=8, d_noise_samples=100_000),
