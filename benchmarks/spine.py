@@ -22,7 +22,7 @@ from gantlet.recipes import catalogue
 from slices import Rows, parameters, train
 
 ROWS = Rows("spine")
-UNCONDITIONAL = "r1gan"
+UNCONDITIONAL = "infogan"
 RECIPES = (
     "gan",
     "cgan",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,12 +26,16 @@ from slices import Rows, mean, spread, train
 
 ROWS = Rows("stacked_mnist")
 STACKS, SAMPLES = 60_000, 26_000
-GAMES: dict[str, tuple[str, list[str]]] = {
-    "dcgan": ("dcgan", []),
-    "pacdcgan2": ("dcgan", ["packing:samples=2"]),
-    "pacdcgan4": ("dcgan", ["packing:samples=4"]),
-    "r1gan": ("r1gan", []),
-    "r3gan": ("r3gan", []),
+GAMES: dict[str, tuple[str, dict[str, Any]]] = {
+    "dcgan": ("dcgan", {}),
+    "pacdcgan2": ("dcgan", {"remedies": ["packing:samples=2"]}),
+    "pacdcgan4": ("dcgan", {"remedies": ["packing:samples=4"]}),
+    "r1gan": ("r1gan", {}),
+    "r3gan": ("r3gan", {}),
+    # Metz's test of collapse: a D of a quarter of G's width
+    "dcgan_small_d": ("dcgan", {"d_width": 4}),
+    "pacdcgan2_small_d": ("dcgan", {"d_width": 4, "remedies": ["packing:samples=2"]}),
+    "pacdcgan4_small_d": ("dcgan", {"d_width": 4, "remedies": ["packing:samples=4"]}),
 }
 
 
@@ -74,8 +79,8 @@ def one(game: str, seed: int, seconds: float, runs: Path) -> None:
     if not path.is_file():
         runs.mkdir(parents=True, exist_ok=True)
         np.savez(path, images=pixels)
-    recipe, remedies = GAMES[game]
-    model, facts = train(recipe, path, runs / f"{game}-{seed}", seconds=seconds, seed=seed, remedies=remedies)
+    recipe, options = GAMES[game]
+    model, facts = train(recipe, path, runs / f"{game}-{seed}", seconds=seconds, seed=seed, **options)
     classify = extractor("auto", open_images("mnist"), note=print)
     samples = torch.cat([model.sample(2000, seed=seed * 1000 + part) for part in range(SAMPLES // 2000)])
     ROWS.keep(key, {**facts, **scores(shares(classified(samples, classify)), shares(digits))})

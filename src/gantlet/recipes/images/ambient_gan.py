@@ -22,7 +22,7 @@ TINY = dict(
 )  # fmt: skip
 QUICK: dict[str, dict[str, object]] = {
     # As r1gan: docs/lab-log.md, 2026-11-22.
-    "ambient_gan": dict(g_width=16, d_width=32, hidden=256, r1_gamma=2.0, r1_every=8, lr=2e-3, lr_halving=100_000)
+    "ambient_gan": dict(g_width=16, d_width=32, hidden=256, r1_gamma=2.0, r1_every=8, lr=3e-3, lr_halving=100_000)
 }
 
 Measure = Callable[[Draws, Tensor, int], Tensor]  # (draws, pictures [times * n, ...], times) -> what is measured

@@ -32,16 +32,16 @@ TINY = dict(
 )  # fmt: skip
 SMALL: dict[str, object] = dict(
     residual=False, latent_dim=64, g_width=16, n_width=8, d_width=32, hidden=256, fakes_per_real=1, r1_gamma=2.0,
-    r1_every=8, lr=2e-3, lr_halving=100_000, n_lr=5e-5, n_every=4, average_halflife=10_000,
+    r1_every=8, lr=3e-3, lr_halving=100_000, n_lr=5e-5, n_every=4, average_halflife=10_000,
 )  # fmt: skip
 QUICK: dict[str, dict[str, object]] = {
     # As r1gan (docs/lab-log.md, 2026-11-22). What is said of noise comes from noisy MNIST: Gaussian noise starts strong
     # and comes down slowly, so that G gives up texture of its own before G_n has come to what is there. With G_n as
     # fast as G that texture took the place of the noise; at n_lr 5e-5 a minute and a half was too short on two seeds
     # of three; at 2e-4 sigma arrived after 20,000 to 35,000 samples and stayed, at 79 to 94 % of the truth.
-    "nrgan_si1": dict(SMALL, sigma_start=0.3, n_lr=1.5e-4),
+    "nrgan_si1": dict(SMALL, sigma_start=0.3, lr=2e-3, n_lr=1.5e-4),
     "nrgan_si2": dict(SMALL),
-    "nrgan_sd1": dict(SMALL, sigma_start=0.3, n_lr=1.5e-4),
+    "nrgan_sd1": dict(SMALL, sigma_start=0.3, lr=2e-3, n_lr=1.5e-4),
     "nrgan_sd2": dict(SMALL, sigma_start=0.3),
 }
 
