@@ -154,7 +154,7 @@ def test_the_choice_for_the_data_exists_and_says_why(classes: int, on_gpu: bool)
 
 def test_without_labels_and_gpu_grey_pictures_and_colour_get_different_recipes() -> None:
     chosen = [choose({"channels": c, "resolution": 32, "num_classes": 0}, 100, False).recipe for c in (1, 3, 4)]
-    assert chosen == ["r1gan", "dcgan", "dcgan"]
+    assert chosen == ["infogan", "dcgan", "dcgan"]
 
 
 def test_schedule_of_2014() -> None:
