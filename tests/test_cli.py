@@ -173,3 +173,38 @@ def test_samples_do_not_depend_on_the_batch_they_are_computed_in(run: Path, tmp_
     for images, labels in arrays[1:]:
         assert abs(images - arrays[0][0]).max() <= 1  # rounding of the last bit at most
         assert (labels == arrays[0][1]).all()
+
+
+def test_what_a_recipe_can_be_asked_for_is_an_option_of_sample(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main(["train", "infogan", "--quick", "--data", "digits", "--out", str(run), "--steps", "60", "--quiet"]) == 0
+    found = []
+    for words in ([], ["--code", "3"], ["--code=3"], ["--code", "4"], ["--code", "none"]):
+        out = tmp_path / f"{len(found)}.npz"
+        assert main(["sample", str(run), "--num", "4", "--out", str(out), *words]) == 0
+        with np.load(out) as arrays:
+            found.append(arrays["images"])
+    plain, three, again, four, none = found
+    assert (three == again).all()
+    assert (plain == none).all()
+    assert (three != four).any()
+    capsys.readouterr()
+    for words, said in (
+        (["--cod", "3"], "Did you mean '--code'? infogan takes --code."),
+        (["--see", "3"], "Did you mean '--seed'?"),
+        (["--code", "three"], "takes int | None, not 'three'."),
+        (["--code", "10"], "code must be one of 0 .. 9, not 10"),
+        (["--code"], "--code needs a value"),
+    ):
+        assert main(["sample", str(run), "--num", "4", "--out", str(tmp_path / "bad.npz"), *words]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "bad.npz").exists()
+
+
+def test_options_of_sampling_that_a_recipe_does_not_have(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", str(run), "--num", "2", "--out", str(tmp_path / "a.png"), "--noise", "1"]) == 2
+    assert "sngan_cnn takes none of its own" in capsys.readouterr().err

@@ -26,7 +26,7 @@ from gantlet import (
 )
 from gantlet.errors import RunFailed, UserError, out_of_memory, suggest
 from gantlet.interrupts import ending_imports
-from gantlet.parsing import parse, parser, resolution, whole
+from gantlet.parsing import parse, parser, resolution, split_options, whole
 
 OVERVIEW = """\
 Train, judge and use generative adversarial networks.
@@ -127,7 +127,8 @@ def sample(words: list[str]) -> int:
         "OUT ending in .npz is one file of arrays, in .png one grid; anything else is a folder of pictures, or of\n"
         "sounds with spectrograms.png, preview.wav and manifest.json (.wav is one file of all sounds).\n"
         "Text goes to a .txt, a line each. Clips go to a folder (a .gif each, all as .gif and film strips), or side\n"
-        "by side to a .gif, .webp, .mp4 or .webm; --seconds makes them of any length.",
+        "by side to a .gif, .webp, .mp4 or .webm; --seconds makes them of any length.\n"
+        "What else a recipe can be asked for follows by name: --code 3 of infogan, --noise 1 of nrgan_si1.",
     )
     add = verb.add_argument
     add("run", help="a run folder, or one checkpoint folder")
@@ -146,16 +147,17 @@ def sample(words: list[str]) -> int:
     add("--checkpoint", help="auto, best or last")
     add("--recipe", help="needed for a model of your own recipe: its module:function")
     add("--device", help="auto, cpu, cuda, mps")
+    words, options, _ = split_options(verb, words)
     given = parse(verb, words)
     out = Path(given.pop("out"))
     from gantlet.engine import parallel
-    from gantlet.media.image import write_samples
 
     known = (*cli_sounds.SUFFIXES, *cli_text.SUFFIXES, *cli_clips.SUFFIXES)
     if out.suffix.lower() not in known and not out.is_dir():
         raise UserError(f"--out takes a .npz, a .png grid or a folder, not '{out.name}'; choose another name.")
     parallel.start(given.get("device", "auto"))  # under torchrun all make pictures, and the first writes them
     model = load(given)
+    given |= sampling_options(model, options, [name for action in verb._actions for name in action.option_strings])
     if parallel.rank() and (model.vocabulary is not None or model.frame_rate or model.sample_rate):
         return 0
     if model.vocabulary is not None:
@@ -166,18 +168,46 @@ def sample(words: list[str]) -> int:
         raise UserError(f"--seconds is for models of clips, and '{model.about['recipe']}' is none; leave it out.")
     if model.sample_rate:
         return cli_sounds.sample(model, out, given)
+    return sample_pictures(model, out, given, bool(options))
+
+
+def sample_pictures(model: Any, out: Path, given: dict[str, Any], asked: bool) -> int:
+    """Draw and write samples of a model of pictures; `asked` tells whether for something of the recipe's own."""
     if out.suffix.lower() not in (".npz", ".png", "") and not out.is_dir():
         raise UserError(
             f"A model of pictures writes no {out.suffix}: '{out.name}'; name a .npz, a .png grid or a folder."
         )
+    from gantlet.media.image import write_samples
     from gantlet.sharing import shared_samples
 
     num = given.pop("num")
-    made = shared_samples(model, num, **given)
+    try:
+        made = shared_samples(model, num, **given)
+    except ValueError as error:  # of the recipe, about a value of its own
+        if not asked:
+            raise
+        raise UserError(f"Recipe '{model.about['recipe']}' cannot sample so: {error}.") from error
     if made is not None:
         write_samples(out, *made, intensity=model.intensity)
         print(f"Wrote {num:,} samples to {out}")
     return 0
+
+
+def sampling_options(model: Any, options: dict[str, str], of_verb: Sequence[str]) -> dict[str, Any]:
+    """Return the options that a model's recipe has of its own to sample with, read as the types they state.
+
+    Raises UserError for an option that it does not have, or a text that is none of its type.
+    """
+    from gantlet.recipes import catalogue
+
+    name, sampler = model.about["recipe"], model.recipe.sample
+    own = {} if sampler is None else {f"--{p.name}".replace("_", "-"): p for p in catalogue.parameters(sampler)[2:]}
+    own = {flag: p for flag, p in own.items() if p.name != "label" and "Sequence" not in p.annotation}
+    for flag in options:
+        if flag not in own:
+            hint, takes = suggest(flag, [*own, *of_verb]), ", ".join(own) or "none of its own"
+            raise UserError(f"Neither sample nor {name} has an option {flag}.{hint} {name} takes {takes}.")
+    return {own[flag].name: catalogue.convert(name, own[flag], text) for flag, text in options.items()}
 
 
 def load(given: dict[str, Any]) -> Any:

@@ -164,8 +164,8 @@ def convert(recipe: str, parameter: Parameter, text: str, kind: str = "recipe") 
             raise ValueError(text)
         return number
     except (ValueError, KeyError, OverflowError) as error:
-        name = parameter.name.replace("_", "-")
-        raise UserError(f"--{name} of {kind} '{recipe}' takes {kinds}, not '{text}' ({parameter.comment}).") from error
+        name, why = parameter.name.replace("_", "-"), f" ({parameter.comment})" if parameter.comment else ""
+        raise UserError(f"--{name} of {kind} '{recipe}' takes {kinds}, not '{text}'{why}.") from error
 
 
 def resolve(

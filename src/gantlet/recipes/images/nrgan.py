@@ -165,9 +165,9 @@ def nrgan(make: MakeNoise, networks: tuple[nn.Module, nn.Module, nn.Module], its
         nets: Nets,
         draws: Draws,
         label: Tensor | None = None,
-        clean: float = 1.0,
-        noise: float = 0.0,
-        sigma: bool = False,
+        clean: float = 1.0,  # how much of the picture; 0 leaves the noise alone
+        noise: float = 0.0,  # how much of the noise; 1 as in the data
+        sigma: bool = False,  # its standard deviation per pixel instead
     ) -> Tensor:
         if not noise and not sigma:
             picture: Tensor = nets.G(normal(draws, latent_dim), label)
