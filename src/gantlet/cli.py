@@ -201,8 +201,12 @@ def sampling_options(model: Any, options: dict[str, str], of_verb: Sequence[str]
     from gantlet.recipes import catalogue
 
     name, sampler = model.about["recipe"], model.recipe.sample
-    own = {} if sampler is None else {f"--{p.name}".replace("_", "-"): p for p in catalogue.parameters(sampler)[2:]}
-    own = {flag: p for flag, p in own.items() if p.name != "label" and "Sequence" not in p.annotation}
+    known = [] if sampler is None else catalogue.parameters(sampler)
+    own = {
+        "--" + p.name.replace("_", "-"): p
+        for p in known
+        if p.name not in ("nets", "draws", "label") and "Sequence" not in p.annotation
+    }
     for flag in options:
         if flag not in own:
             hint, takes = suggest(flag, [*own, *of_verb]), ", ".join(own) or "none of its own"

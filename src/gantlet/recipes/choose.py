@@ -42,8 +42,9 @@ def choose(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
     if classes:
         return Choice("r1gan", True, f"{what}, on a CPU: small strided networks with an R1 penalty, {how}.")
     # Without labels, after three minutes of one core, as multiples of the floor (docs/lab-log.md, 2026-11-22): MNIST
-    # infogan 3.5, r1gan 21.5 and 80; Fashion-MNIST r1gan 38, infogan 39, dcgan 144; CIFAR-10 dcgan 72, wgan 83, r1gan
-    # 150. Without labels r1gan's G makes one picture for its first hundreds of steps; how many is chance.
+    # infogan 3.5, 5.2, 3.7, r1gan 21.5 and 80; at r1gan's former rate Fashion-MNIST r1gan 38, infogan 39, dcgan 144;
+    # CIFAR-10 dcgan 72, wgan 83, r1gan 150. r1gan's G makes one picture for its first hundreds of steps; how many is
+    # chance.
     if facts["channels"] == 1:
         return Choice("infogan", True, f"{what}, on a CPU: small strided networks that find kinds alone, {how}.")
     return Choice("dcgan", True, f"{what}, on a CPU: small strided networks, many cheap steps, {how}.")

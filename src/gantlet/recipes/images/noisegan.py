@@ -25,7 +25,8 @@ TINY = dict(
 )  # fmt: skip
 SMALL: dict[str, object] = dict(g_width=16, d_width=32, hidden=256, lr=2e-3, lr_halving=100_000)
 QUICK: dict[str, dict[str, object]] = {
-    # As r1gan (docs/lab-log.md, 2026-11-22); what is said of noise is a first guess, not measured yet.
+    # As r1gan (docs/lab-log.md, 2026-11-22); what is said of noise is a first guess, measured as it is
+    # (benchmarks/results/zoo.json), not tuned.
     "noisegan": dict(SMALL, r1_gamma=2.0, r1_every=8, d_noise_samples=100_000),
     "noisegan_adaptive": dict(SMALL, r1_gamma=2.0, r1_every=8, adapt_samples=20_000),
     "noisegan_gradient": dict(SMALL, gamma_samples=100_000),
