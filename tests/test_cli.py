@@ -192,8 +192,8 @@ def test_what_a_recipe_can_be_asked_for_is_an_option_of_sample(
     assert (three != four).any()
     capsys.readouterr()
     for words, said in (
-        (["--cod", "3"], "Did you mean '--code'? infogan takes --code."),
-        (["--see", "3"], "Did you mean '--seed'?"),
+        (["--cod", "3"], "Did you mean 'code'? infogan takes --code."),
+        (["--sede", "3"], "Did you mean 'seed'?"),
         (["--code", "three"], "takes int | None, not 'three'."),
         (["--code", "10"], "code must be one of 0 .. 9, not 10"),
         (["--code"], "--code needs a value"),

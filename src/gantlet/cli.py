@@ -26,7 +26,7 @@ from gantlet import (
 )
 from gantlet.errors import RunFailed, UserError, out_of_memory, suggest
 from gantlet.interrupts import ending_imports
-from gantlet.parsing import parse, parser, resolution, split_options, whole
+from gantlet.parsing import keywords, parse, parser, resolution, split_options, whole
 
 OVERVIEW = """\
 Train, judge and use generative adversarial networks.
@@ -157,7 +157,7 @@ def sample(words: list[str]) -> int:
         raise UserError(f"--out takes a .npz, a .png grid or a folder, not '{out.name}'; choose another name.")
     parallel.start(given.get("device", "auto"))  # under torchrun all make pictures, and the first writes them
     model = load(given)
-    given |= sampling_options(model, options, [name for action in verb._actions for name in action.option_strings])
+    given |= sampling_options(model, options, [action.dest.replace("_", "-") for action in verb._actions])
     if parallel.rank() and (model.vocabulary is not None or model.frame_rate or model.sample_rate):
         return 0
     if model.vocabulary is not None:
@@ -194,24 +194,13 @@ def sample_pictures(model: Any, out: Path, given: dict[str, Any], asked: bool) -
 
 
 def sampling_options(model: Any, options: dict[str, str], of_verb: Sequence[str]) -> dict[str, Any]:
-    """Return the options that a model's recipe has of its own to sample with, read as the types they state.
-
-    Raises UserError for an option that it does not have, or a text that is none of its type.
-    """
+    """Return the options that a model's recipe has of its own to sample with; raises UserError for others."""
     from gantlet.recipes import catalogue
 
-    name, sampler = model.about["recipe"], model.recipe.sample
-    known = [] if sampler is None else catalogue.parameters(sampler)
-    own = {
-        "--" + p.name.replace("_", "-"): p
-        for p in known
-        if p.name not in ("nets", "draws", "label") and "Sequence" not in p.annotation
-    }
-    for flag in options:
-        if flag not in own:
-            hint, takes = suggest(flag, [*own, *of_verb]), ", ".join(own) or "none of its own"
-            raise UserError(f"Neither sample nor {name} has an option {flag}.{hint} {name} takes {takes}.")
-    return {own[flag].name: catalogue.convert(name, own[flag], text) for flag, text in options.items()}
+    known = [] if model.recipe.sample is None else catalogue.parameters(model.recipe.sample)
+    beside = ("nets", "draws", "label")
+    own = {each.name: each for each in known if each.name not in beside and "Sequence" not in each.annotation}
+    return catalogue.own_options("sample", model.about["recipe"], own, keywords(options), of_verb)
 
 
 def load(given: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gantlet.applying.pieces import Cut, in_pieces, resampled, trimmed
 from gantlet.applying.translator import known_options
-from gantlet.errors import UserError, suggest
+from gantlet.errors import UserError
 from gantlet.recipe import Hearing
 from gantlet.recipes import catalogue
 
@@ -164,18 +164,8 @@ def hearer(model: Model, *, strength: float | None = None, piece: float | None =
     name, hearing = model.about["recipe"], model.recipe.hearing
     if hearing is None:
         raise UserError(f"Recipe '{name}' applies to no sounds.")
-    known = known_options(model)
-    for option, value in options.items():
-        if option not in known or option == "strength":
-            flags = sorted({each.replace("_", "-") for each in known} - {"strength"})
-            flag = option.replace("_", "-")
-            raise UserError(
-                f"Neither apply (for sounds) nor {name} has an option --{flag}."
-                f"{suggest(flag, [*flags, *VERB_OPTIONS])} {name} takes "
-                f"{', '.join(f'--{each}' for each in flags) or 'none of its own'}."
-            )
-        if isinstance(value, str) and known[option].annotation != "str":
-            options[option] = catalogue.convert(name, known[option], value)
+    known = {option: each for option, each in known_options(model).items() if option != "strength"}
+    options = catalogue.own_options("apply (for sounds)", name, known, options, VERB_OPTIONS)
     if strength is not None and not 0 <= strength <= 1:
         raise UserError(f"--strength goes from 0 to 1, not {strength}.")
     if piece is not None and not 0 < piece <= 600:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gantlet.data import Intensity
-from gantlet.errors import UserError, suggest
+from gantlet.errors import UserError
 from gantlet.recipe import Tiling
 from gantlet.recipes import catalogue
 from gantlet.tiling import BATCH_PIXELS, bands, count_tiles, refusals, side_of_tiles, tiled
@@ -151,16 +151,7 @@ def translator(model: Model, *, strength: float | None = None, tile: int | None 
     """
     known = known_options(model)
     name = model.about["recipe"]
-    for option, value in options.items():
-        if option not in known:
-            flag = option.replace("_", "-")
-            flags = {each.replace("_", "-") for each in known}
-            raise UserError(
-                f"Neither apply nor {name} has an option --{flag}.{suggest(flag, [*flags, *VERB_OPTIONS])} "
-                f"{name} takes {', '.join(f'--{each}' for each in sorted(flags)) or 'none of its own'}."
-            )
-        if isinstance(value, str) and known[option].annotation != "str":
-            options[option] = catalogue.convert(name, known[option], value)
+    options = catalogue.own_options("apply", name, known, options, VERB_OPTIONS)
     if strength is not None and not 0 <= strength <= 1:
         raise UserError(f"--strength goes from 0 to 1, not {strength}.")
     if tile is not None and model.recipe.tiling is None:

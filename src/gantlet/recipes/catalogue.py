@@ -7,7 +7,7 @@ import inspect
 import io
 import tokenize
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -166,6 +166,28 @@ def convert(recipe: str, parameter: Parameter, text: str, kind: str = "recipe") 
     except (ValueError, KeyError, OverflowError) as error:
         name, why = parameter.name.replace("_", "-"), f" ({parameter.comment})" if parameter.comment else ""
         raise UserError(f"--{name} of {kind} '{recipe}' takes {kinds}, not '{text}'{why}.") from error
+
+
+def own_options(
+    verb: str, recipe: str, known: Mapping[str, Parameter], given: Mapping[str, Any], of_verb: Iterable[str]
+) -> dict[str, Any]:
+    """Return the options given of those that a recipe has for a verb, text read as the type that each states.
+
+    `of_verb` are the options that the verb has itself, for suggestions. Raises UserError, with a suggestion, for an
+    option that the recipe does not have, or for a text that is none of its type.
+    """
+    flags = sorted(name.replace("_", "-") for name in known)
+    read = {}
+    for name, value in given.items():
+        if name not in known:
+            flag = name.replace("_", "-")
+            raise UserError(
+                f"Neither {verb} nor {recipe} has an option --{flag}.{suggest(flag, [*flags, *of_verb])} "
+                f"{recipe} takes {', '.join(f'--{each}' for each in flags) or 'none of its own'}."
+            )
+        text = isinstance(value, str) and known[name].annotation != "str"
+        read[name] = convert(recipe, known[name], value) if text else value
+    return read
 
 
 def resolve(
