@@ -124,6 +124,7 @@ def test_every_room_is_under_a_rule() -> None:
         "judging_text.py",
         "listening.py",
         "observing.py",
+        "pacing.py",
         "parsing.py",
         "quality_diversity.py",
         "reading.py",

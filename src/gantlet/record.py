@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gantlet.data.vocabulary import Vocabulary
+from gantlet.engine.storage import make_folder as make_durable
 from gantlet.errors import UserError
 from gantlet.media.foreign import reason, shown
 
@@ -92,6 +93,18 @@ def read(folder: Path) -> dict[str, Any] | None:
     if version > FORMAT:
         raise UserError(f"{path} has format {version}, this Gantlet reads up to {FORMAT}: upgrade gantlet.")
     return record
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder of a new run. Raises UserError if it holds something else, or cannot be made."""
+    if read(out) is not None:
+        return
+    if out.exists() and (not out.is_dir() or any(entry.name[0] != "." for entry in out.iterdir())):
+        raise UserError(f"{out} exists and is not a run of Gantlet; choose another --out.")
+    try:
+        make_durable(out)
+    except OSError as error:
+        raise UserError(f"Cannot write to {out} ({error.strerror}); choose another --out.") from error
 
 
 def check(record: Mapping[str, Any], kinds: Mapping[str, type]) -> None:

@@ -21,7 +21,6 @@ from gantlet.engine.hooks import SaveByClock, ShowByClock, Tick
 from gantlet.engine.precision import choose_device, choose_precision, describe
 from gantlet.engine.run import Run
 from gantlet.engine.storage import alone_in, replace_file
-from gantlet.engine.storage import make_folder as make_durable
 from gantlet.errors import UserError
 from gantlet.feeding import (
     Balance,
@@ -37,6 +36,7 @@ from gantlet.feeding import (
 from gantlet.listening import SoundPreviews, SoundSamples, write_sound_reals
 from gantlet.model import Model, load, newest_weights
 from gantlet.observing import Evaluations, Observer, SampleGrids, write_reals
+from gantlet.pacing import find_pace
 from gantlet.previewing import Previews, write_pairs
 from gantlet.reading import TextSamples, write_text_reals
 from gantlet.recipe import Recipe
@@ -104,8 +104,12 @@ def train(
     limit = longest_side(choose_device(device), records.read(budget.out))
     opened = open_data(kind := kind_of(recipe, data), data, resolution, options, recipe, limit, **given)
     balancing = Balance(alpha=balance, side=balance_side, class_weights=class_weights)
-    session = Session(recipe, quick, opened, kind, str(data), balancing, budget, init_from, options, remedies)
-    return session.run(sample_every, evaluate_every, tensorboard, wandb, quiet)
+
+    def session(run: Run, own: Mapping[str, Any], pace: Mapping[str, int] = {}) -> Session:
+        return Session(recipe, quick, opened, kind, str(data), balancing, run, init_from, own, pace, remedies)
+
+    pace = find_pace(recipe, options, budget, quiet, session) if recipe is not None and quick else {}
+    return session(budget, options, pace).run(sample_every, evaluate_every, tensorboard, wandb, quiet)
 
 
 def check_budget(run: Run) -> None:
@@ -132,6 +136,7 @@ class Session:
         run: Run,
         init_from: str | Path | None,
         options: Mapping[str, Any],
+        pace: Mapping[str, int],
         remedies: Asked,
     ) -> None:
         parallel.start(run.device)
@@ -151,7 +156,8 @@ class Session:
             recipe, reason = choice.recipe, choice.reason
             quick = choice.quick if quick is None else quick
         settings = "own" if ":" in recipe else ("quick" if quick else "faithful")
-        arguments = catalogue.resolve(recipe, facts, bool(quick), options, records.arguments(old, recipe, settings))
+        begun_with = {**pace, **records.arguments(old, recipe, settings)}
+        arguments = catalogue.resolve(recipe, facts, bool(quick), options, begun_with)
         self.data = data = as_the_recipe_says(data, arguments)
         asked = remedial.read(remedies)
         chosen = remedial.resolve(asked, len(data), records.remedies(old))
@@ -185,7 +191,7 @@ class Session:
         """Claim the run folder, train with everything that looks on, leave grids, report and model."""
         out = self.options.out
         self.check_alike()
-        parallel.by_first(lambda: make_folder(out))
+        parallel.by_first(lambda: records.make_folder(out))
         with ExitStack() as held:
             parallel.by_first(lambda: held.enter_context(alone_in(out)))
             resuming = bool(parallel.by_first(lambda: self.claim(out)))  # alone: of two starts at once one is refused
@@ -331,18 +337,6 @@ class Session:
                 "repeat its command to resume it, choose another --out, or start from its weights with --init-from."
             )
         return True
-
-
-def make_folder(out: Path) -> None:
-    """Make the folder of a new run. Raises UserError if it holds something else, or cannot be made."""
-    if records.read(out) is not None:
-        return
-    if out.exists() and (not out.is_dir() or any(entry.name[0] != "." for entry in out.iterdir())):
-        raise UserError(f"{out} exists and is not a run of Gantlet; choose another --out.")
-    try:
-        make_durable(out)
-    except OSError as error:
-        raise UserError(f"Cannot write to {out} ({error.strerror}); choose another --out.") from error
 
 
 def seed_of_weights(seed: int) -> int:

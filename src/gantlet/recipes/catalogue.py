@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any
 
 from gantlet.errors import UserError, suggest
-from gantlet.recipe import Recipe
+from gantlet.recipe import Pacing, Recipe
 from gantlet.recipes import NAMES
 
 FACTS = (
@@ -63,6 +63,12 @@ def quick_settings(name: str) -> dict[str, Any]:
     """Return the keyword arguments of a recipe's quick CPU settings; empty if it has none."""
     module = inspect.getmodule(find(name))
     return dict(getattr(module, "QUICK", {}).get(name.rpartition(":")[2], {}))
+
+
+def pacing(name: str) -> Pacing:
+    """Return which options of a recipe's quick settings follow the budget of a run."""
+    found: Pacing = getattr(inspect.getmodule(find(name)), "PACING", {}).get(name.rpartition(":")[2], Pacing())
+    return found
 
 
 def data_kind(recipe: str) -> str:

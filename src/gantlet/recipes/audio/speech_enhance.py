@@ -24,7 +24,7 @@ from gantlet.layers.speech_measures import si_sdr, stoi
 from gantlet.layers.stft import istft, stft
 from gantlet.networks.mask_network import MaskNetwork
 from gantlet.networks.metric_discriminator import MetricDiscriminator
-from gantlet.recipe import Batch, Hearing, Losses, Nets, Phase, Player, Progress, Recipe
+from gantlet.recipe import Batch, Hearing, Losses, Nets, Pacing, Phase, Player, Progress, Recipe
 from gantlet.recipes.audio.enhancement import Mixing, blended, damaged_speech, in_rows, report_si_sdr
 from gantlet.recipes.optimizers import adamw
 from gantlet.recipes.translation.restoration import maybe_decay
@@ -41,6 +41,7 @@ QUICK: dict[str, dict[str, object]] = {
     )
     for name in ("speech_enhance", "speech_enhance_stoi")
 }  # fmt: skip
+PACING = {name: Pacing(stage="adversarial_start", share=0.25, end="decay_samples") for name in QUICK}
 
 HOP = 0.016  # seconds; windows are twice as long (MetricGAN+: 32 and 16 ms; CMGAN's 6.25 ms take 2.5 times the work)
 

@@ -13,7 +13,7 @@ from gantlet.networks.waveform_discriminators import (
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
 )
-from gantlet.recipe import Player, Recipe
+from gantlet.recipe import Pacing, Player, Recipe
 from gantlet.recipes.audio.vocoder import VocoderGame, hearing, mel_spec, window
 from gantlet.recipes.optimizers import adamw
 from gantlet.recipes.translation.restoration import RESTORATION, cosine_decay
@@ -30,6 +30,7 @@ QUICK: dict[str, dict[str, object]] = {
         **dict(lr=1e-3, decay_samples=150_000, average_halflife=1000),
     }
 }
+PACING = {"vocos": Pacing(stage="warm_up", share=0.3, end="decay_samples")}
 
 
 def vocos(

@@ -16,7 +16,7 @@ from gantlet.layers.spectral_norm import power_iteration
 from gantlet.losses.adversarial import hinge
 from gantlet.networks.dncnn import DnCNN
 from gantlet.networks.sn_patchgan import patches
-from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
+from gantlet.recipe import Batch, Draws, Losses, Nets, Pacing, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.image_gan import report_game
 from gantlet.recipes.optimizers import adam
 from gantlet.recipes.translation.restoration import RESTORATION, maybe_decay, report_psnr
@@ -26,6 +26,7 @@ TINY = dict(channels=1, resolution=8, num_classes=3, depth=3, width=8, d_width=4
 QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet
     "denoise": dict(depth=8, width=32, norm=False, d_width=16, lr=1e-3, decay_samples=300_000, batch_size=32)
 }
+PACING = {"denoise": Pacing(end="decay_samples")}
 
 
 def denoise(

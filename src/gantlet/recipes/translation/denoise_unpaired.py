@@ -19,7 +19,7 @@ from gantlet.losses.adversarial import nonsaturating
 from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.networks.dncnn import DnCNN
 from gantlet.networks.noise_model import NoiseModel
-from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
+from gantlet.recipe import Batch, Losses, Nets, Pacing, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.image_gan import report_game
 from gantlet.recipes.optimizers import adam
 from gantlet.recipes.signs import dead_discriminator
@@ -33,6 +33,7 @@ TINY = dict(source_channels=1, target_channels=1, channels=1, resolution=8, num_
 QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet
     "denoise_unpaired": dict(depth=8, width=32, norm=False, d_width=16, decay_samples=300_000, batch_size=32)
 }
+PACING = {"denoise_unpaired": Pacing(stage="warm_up", share=0.1, end="decay_samples")}
 
 
 class NoiseJudge(nn.Module):

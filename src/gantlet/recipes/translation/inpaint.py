@@ -18,7 +18,7 @@ from gantlet.losses.adversarial import hinge
 from gantlet.losses.similarity import feature_distance, l1
 from gantlet.networks import sn_patchgan
 from gantlet.networks.gated_unet import GatedUNet, Refined
-from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
+from gantlet.recipe import Batch, Draws, Losses, Nets, Pacing, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.image_gan import report_game
 from gantlet.recipes.optimizers import adam
 from gantlet.recipes.translation.holes import Holes, random_holes
@@ -34,6 +34,7 @@ QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet
         **dict(marks=0.5, halves=0.25, decay_samples=150_000),
     }
 }
+PACING = {"inpaint": Pacing(end="decay_samples")}
 
 
 def inpaint(

@@ -22,7 +22,7 @@ from gantlet.losses.similarity import feature_distance, l1
 from gantlet.networks import srresnet
 from gantlet.networks.rrdb import RRDBNet
 from gantlet.networks.unet_discriminator import UNetDiscriminator
-from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
+from gantlet.recipe import Batch, Draws, Losses, Nets, Pacing, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.image_gan import report_game
 from gantlet.recipes.optimizers import adam
 from gantlet.recipes.translation.degrading import Degradation, bicubic, second_order
@@ -38,6 +38,7 @@ QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet; the fi
         **dict(unet=True, d_width=16, pixel_weight=1.0, feature_weight=1.0, adversarial_weight=0.1),
     }
 }
+PACING = {"srgan": Pacing(stage="warm_up", share=2 / 3)}
 
 
 def srgan(

@@ -16,7 +16,7 @@ from gantlet.layers.clips import as_clips, frames_of, pick
 from gantlet.layers.grid import crop
 from gantlet.losses.similarity import l1
 from gantlet.networks.srresnet import PlainSRResNet
-from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
+from gantlet.recipe import Batch, Draws, Losses, Nets, Pacing, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.optimizers import adam
 from gantlet.recipes.translation.degrading import bicubic
 from gantlet.recipes.translation.restoration import maybe_decay, report_psnr
@@ -28,6 +28,7 @@ TINY = dict(
 QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet
     "clip_superres": dict(width=24, blocks=4, lr=1e-3, frames=2, decay_samples=60_000, batch_size=8)
 }
+PACING = {"clip_superres": Pacing(end="decay_samples")}
 
 
 def clip_superres(
