@@ -17,8 +17,8 @@ from PIL import Image
 import gantlet
 from gantlet.engine.run import Run
 from gantlet.pacing import ENDLESS, paced
-from gantlet.recipe import Pacing
 from gantlet.recipes import NAMES, catalogue
+from gantlet.recipes.pacing import Pacing
 
 TWO = Pacing(stage="warm_up", share=0.25, end="decay_samples")
 QUIET: dict[str, Any] = {"quick": True, "quiet": True, "sample_every": 1e9, "evaluate_every": 0, "device": "cpu"}

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from gantlet import record as records
 from gantlet.engine import loop, parallel
 from gantlet.engine.run import Run
-from gantlet.recipe import Pacing, Recipe
+from gantlet.recipe import Recipe
 from gantlet.recipes import catalogue
+from gantlet.recipes.pacing import Pacing
 
 SHARE, LEAST, MOST = 0.02, 0.3, 10.0  # of a budget in seconds, for each speed that is measured; its bounds in seconds
 SETTLING = 3  # first steps of a measurement that are not counted: memory and kernels are got ready in them

@@ -62,20 +62,6 @@ class Phase:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pacing:
-    """Options of a recipe that count samples and, in quick runs, follow the budget unless somebody sets them."""
-
-    end: str | None = None  # the samples at which rates have fallen: all that the budget holds
-    stage: str | None = None  # the samples of a first stage, which has a speed of its own
-    share: float = 0.0  # of the budget that this stage takes
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """The names of these options."""
-        return tuple(name for name in (self.stage, self.end) if name is not None)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Treatment:
     """What a run changes about itself, once, when a sign of trouble has lasted (engine/care.py)."""
 

@@ -13,8 +13,9 @@ from math import isfinite
 from typing import Any
 
 from gantlet.errors import UserError, suggest
-from gantlet.recipe import Pacing, Recipe
+from gantlet.recipe import Recipe
 from gantlet.recipes import NAMES
+from gantlet.recipes.pacing import Pacing
 
 FACTS = (
     "channels",

@@ -24,9 +24,10 @@ from gantlet.layers.speech_measures import si_sdr, stoi
 from gantlet.layers.stft import istft, stft
 from gantlet.networks.mask_network import MaskNetwork
 from gantlet.networks.metric_discriminator import MetricDiscriminator
-from gantlet.recipe import Batch, Hearing, Losses, Nets, Pacing, Phase, Player, Progress, Recipe
+from gantlet.recipe import Batch, Hearing, Losses, Nets, Phase, Player, Progress, Recipe
 from gantlet.recipes.audio.enhancement import Mixing, blended, damaged_speech, in_rows, report_si_sdr
 from gantlet.recipes.optimizers import adamw
+from gantlet.recipes.pacing import Pacing
 from gantlet.recipes.translation.restoration import maybe_decay
 
 DATA = "mixtures"

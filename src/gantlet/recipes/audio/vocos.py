@@ -13,9 +13,10 @@ from gantlet.networks.waveform_discriminators import (
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
 )
-from gantlet.recipe import Pacing, Player, Recipe
+from gantlet.recipe import Player, Recipe
 from gantlet.recipes.audio.vocoder import VocoderGame, hearing, mel_spec, window
 from gantlet.recipes.optimizers import adamw
+from gantlet.recipes.pacing import Pacing
 from gantlet.recipes.translation.restoration import RESTORATION, cosine_decay
 
 DATA = "excerpts"

@@ -16,9 +16,10 @@ from gantlet.layers.spectral_norm import power_iteration
 from gantlet.losses.adversarial import hinge
 from gantlet.networks.dncnn import DnCNN
 from gantlet.networks.sn_patchgan import patches
-from gantlet.recipe import Batch, Draws, Losses, Nets, Pacing, Phase, Player, Progress, Recipe, Tiling
+from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.image_gan import report_game
 from gantlet.recipes.optimizers import adam
+from gantlet.recipes.pacing import Pacing
 from gantlet.recipes.translation.restoration import RESTORATION, maybe_decay, report_psnr
 
 DATA = "patches"

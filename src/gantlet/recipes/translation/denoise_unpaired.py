@@ -19,9 +19,10 @@ from gantlet.losses.adversarial import nonsaturating
 from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.networks.dncnn import DnCNN
 from gantlet.networks.noise_model import NoiseModel
-from gantlet.recipe import Batch, Losses, Nets, Pacing, Phase, Player, Progress, Recipe, Tiling
+from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.image_gan import report_game
 from gantlet.recipes.optimizers import adam
+from gantlet.recipes.pacing import Pacing
 from gantlet.recipes.signs import dead_discriminator
 from gantlet.recipes.translation.denoise import remove_noise
 from gantlet.recipes.translation.restoration import maybe_decay, report_psnr

@@ -18,9 +18,10 @@ from gantlet.losses.adversarial import hinge
 from gantlet.losses.similarity import feature_distance, l1
 from gantlet.networks import sn_patchgan
 from gantlet.networks.gated_unet import GatedUNet, Refined
-from gantlet.recipe import Batch, Draws, Losses, Nets, Pacing, Phase, Player, Progress, Recipe, Tiling
+from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.image_gan import report_game
 from gantlet.recipes.optimizers import adam
+from gantlet.recipes.pacing import Pacing
 from gantlet.recipes.translation.holes import Holes, random_holes
 from gantlet.recipes.translation.restoration import RESTORATION, maybe_decay
 

@@ -22,9 +22,10 @@ from gantlet.losses.similarity import feature_distance, l1
 from gantlet.networks import srresnet
 from gantlet.networks.rrdb import RRDBNet
 from gantlet.networks.unet_discriminator import UNetDiscriminator
-from gantlet.recipe import Batch, Draws, Losses, Nets, Pacing, Phase, Player, Progress, Recipe, Tiling
+from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.image_gan import report_game
 from gantlet.recipes.optimizers import adam
+from gantlet.recipes.pacing import Pacing
 from gantlet.recipes.translation.degrading import Degradation, bicubic, second_order
 from gantlet.recipes.translation.restoration import RESTORATION, Schedule, cosine_decay, report_psnr
 

@@ -16,8 +16,9 @@ from gantlet.layers.clips import as_clips, frames_of, pick
 from gantlet.layers.grid import crop
 from gantlet.losses.similarity import l1
 from gantlet.networks.srresnet import PlainSRResNet
-from gantlet.recipe import Batch, Draws, Losses, Nets, Pacing, Phase, Player, Progress, Recipe, Tiling
+from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.optimizers import adam
+from gantlet.recipes.pacing import Pacing
 from gantlet.recipes.translation.degrading import bicubic
 from gantlet.recipes.translation.restoration import maybe_decay, report_psnr
 
