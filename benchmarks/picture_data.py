@@ -1,4 +1,4 @@
-"""What the benchmarks of pictures into pictures share: real pictures, trainings that resume, paced rates, the command.
+"""What the benchmarks of pictures into pictures share: real pictures, trainings that resume, the command.
 
 Pictures are arrays [H, W, C]: uint8 as files hold them, or floats in [0, 1] as the floors take them. GANTLET_DATA names
 the folder with superres, pairs, style, fewshot and mnist; what is made of them lies below --runs and nowhere else.
@@ -9,10 +9,8 @@ from __future__ import annotations
 import argparse
 import ast
 import io
-import json
 import math
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -35,8 +33,6 @@ from slices import Row, Rows, budget_of, count_processor_seconds, parameters
 
 Pixels = NDArray[Any]
 Named = dict[str, Pixels]
-PROBE = 0.04  # share of a budget in which the speed is measured, at most PROBE_MOST seconds
-PROBE_MOST = 15.0
 
 
 def shared(*parts: str) -> Path:
@@ -135,25 +131,6 @@ def train(recipe: str, data: str | Path, out: Path, **options: Any) -> tuple[gan
     """Train a run, or go on with the one in `out`; return the model, how far it came and what it is."""
     model, facts = slices.train(recipe, data, out, resume=True, **options)
     return model, {**facts, "arguments": model.about["arguments"], "recipe": recipe, "parameters": parameters(model)}
-
-
-def paced(recipe: str, data: str | Path, out: Path, seconds: float, what: str, **options: Any) -> dict[str, int]:
-    """Return {what: samples that `seconds` hold}, for an option that counts samples, by a short training.
-
-    An option given already stays; what was measured once for `out` is kept beside it, so that the run resumes. A
-    warm-up of one network alone is left out of the short training: what follows it is slower, and is most of the run.
-    """
-    if options.get(what) is not None:
-        return {}
-    kept = out.parent / f"{out.name}.pace.json"
-    if not kept.is_file():
-        probe = out.parent / f"{out.name}.probe-{os.getpid()}"
-        given = {**options, **({"warm_up": 0} if recipe == "denoise_unpaired" else {})}
-        _, facts = train(recipe, data, probe, seconds=min(PROBE * seconds, PROBE_MOST), **given)
-        shutil.rmtree(probe)
-        kept.write_text(json.dumps({what: max(int(facts["samples_per_second"] * seconds), 1)}))
-    pace: dict[str, int] = json.loads(kept.read_text())
-    return pace
 
 
 def arguments(doc: str | None, parts: tuple[str, ...], runs: str, seconds: float) -> argparse.ArgumentParser:

@@ -9,8 +9,7 @@
 GANTLET_DATA names the folder that holds superres. Trained on grey photographs: BSD68, which is a test set elsewhere,
 and the two that scikit-learn ships; numbers on BSD68 itself are therefore not given. Tested on Set5 and Set14, of which
 nothing is trained on (one photograph is in both). Seconds are those that one core computes, or with `--clock wall`
-those of the clock; a rate that falls, and the end of srgan's first stage, are set to them by a short training that
-measures the speed (`--set decay_samples=300000 --mark shipped` takes them as they are shipped).
+those of the clock, and rates fall within them (src/gantlet/pacing.py); srgan's two stages have a budget each.
 
 superres: Y of BT.601 (16 to 235) of Set5, made smaller by bicubic (a = -.5, antialiased) and rounded to 8 bits; PSNR
 and SSIM of Y, results rounded to 8 bits too, a border of `scale` pixels left out; "detail" is the distance of the
@@ -24,6 +23,9 @@ of two waves, made by rule) or 128 x 128, half of the holes rectangles, half str
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -71,7 +73,7 @@ def superres(given: argparse.Namespace, seed: int) -> None:
         data = photographs(given.runs)
         out = given.runs / f"superres-x{scale}-{given.budget}-{seed}"
         options: dict[str, Any] = {"scale": scale, "seed": seed, **given.options}
-        options |= pictures.paced("srgan", data, out, given.seconds, "warm_up", **options)
+        options.setdefault("warm_up", first_stage(data, out, given.seconds, options))
 
         def first(options: dict[str, Any] = options, data: Path = data, out: Path = out, scale: int = scale) -> Row:
             model, facts = pictures.train("srgan", data, out, samples=options["warm_up"], **options)
@@ -87,6 +89,18 @@ def superres(given: argparse.Namespace, seed: int) -> None:
             return {**facts, **enlarged(model, scale)}
 
         measure(ROWS, stages[1], second)
+
+
+def first_stage(data: Path, out: Path, seconds: float, options: dict[str, Any]) -> int:
+    """Return the samples of the L1 stage that `seconds` hold, by a short training; kept, so that the run resumes."""
+    kept = out.parent / f"{out.name}.pace.json"
+    if not kept.is_file():
+        probe = out.parent / f"{out.name}.probe-{os.getpid()}"
+        endless = {**options, "warm_up": 10**12}
+        _, facts = pictures.train("srgan", data, probe, seconds=min(0.04 * seconds, 15.0), **endless)
+        shutil.rmtree(probe)
+        kept.write_text(json.dumps(max(int(facts["samples_per_second"] * seconds), 1)))
+    return int(json.loads(kept.read_text()))
 
 
 def enlarged(model: gantlet.Model, scale: int) -> Row:
@@ -118,7 +132,6 @@ def denoise(given: argparse.Namespace, seed: int) -> None:
     def work() -> Row:
         data, out = photographs(given.runs), given.runs / f"denoise-{given.budget}-{seed}"
         options = {"sigma": SIGMA, "seed": seed, **given.options}
-        options |= pictures.paced("denoise", data, out, given.seconds, "decay_samples", **options)
         model, facts = pictures.train("denoise", data, out, seconds=given.seconds, **options)
         noisy = {
             name: clean / 255 + SIGMA / 255 * np.random.default_rng(number).standard_normal(clean.shape)
@@ -190,7 +203,6 @@ def unpaired(given: argparse.Namespace, seed: int) -> None:
             ) -> Row:  # fmt: skip
                 out = given.runs / f"unpaired-{kind}-{arm}-{given.budget}-{seed}"
                 options = {**own, "seed": seed, **given.options}
-                options |= pictures.paced(recipe, data, out, given.seconds, "decay_samples", **options)
                 model, facts = pictures.train(recipe, data, out, seconds=given.seconds, **options)
                 worn14 = {
                     name: worn(each, noise, 2000 + number) / 255
@@ -245,7 +257,6 @@ def inpaint(given: argparse.Namespace, seed: int) -> None:
                 test = {name: middle(each, PHOTOGRAPH_SIDE) for name, each in whole.items()}
             out = given.runs / f"inpaint-{kind}-{given.budget}-{seed}"
             options = {"seed": seed, **given.options}
-            options |= pictures.paced("inpaint", data, out, given.seconds, "decay_samples", **options)
             model, facts = pictures.train("inpaint", data, out, seconds=given.seconds, **options)
             return {**facts, **filled(model, out, test)}
 

@@ -66,7 +66,6 @@ def one(weight: float, sigma: float, seed: int, seconds: float) -> Row:
     try:
         data = place(out)
         options: dict[str, Any] = {"temporal_weight": weight, "sigma": sigma, "seed": seed}
-        options |= pictures.paced("clip_superres", data, out / "run", seconds, "decay_samples", **options)
         model, facts = train("clip_superres", data, out / "run", seconds=seconds, **options)
         return {
             **facts, **judged(model, data, sigma), "arguments": model.about["arguments"],
