@@ -13,7 +13,9 @@ those of the clock, and rates fall within them (src/gantlet/pacing.py); srgan's 
 
 superres: Y of BT.601 (16 to 235) of Set5, made smaller by bicubic (a = -.5, antialiased) and rounded to 8 bits; PSNR
 and SSIM of Y, results rounded to 8 bits too, a border of `scale` pixels left out; "detail" is the distance of the
-power spectra of fine detail (metrics/similarity.py). denoise: Gaussian noise of sigma 25 on 8-bit grey, not clipped.
+power spectra of fine detail (metrics/similarity.py); "features" is the mean distance between features of 32 x 32 tiles
+as a share of that between two tiles of the truth, on a classifier trained on the labelled photographs of --judge.
+denoise: Gaussian noise of sigma 25 on 8-bit grey, not clipped.
 unpaired: half of the photographs are noisy, the others clean; "poisson" is counts of 30 at white and sigma 5,
 "speckle" is intensity times (1 + .25 n) and sigma 5, clipped and rounded to 8 bits; "paired" is the same network
 trained with the true noise, "white" with Gaussian noise of the same mean variance. inpaint: crops of 96 x 96 (textures
@@ -38,6 +40,8 @@ from torch import Tensor
 import floors
 import gantlet
 import picture_data as pictures
+from gantlet.data import open_images
+from gantlet.judging import extractor
 from gantlet.layers import corruption, masks
 from gantlet.layers.degradations import downscale
 from gantlet.media.image import read_image, write_image
@@ -48,6 +52,7 @@ from slices import Row, Rows
 ROWS = Rows("restoration")
 PARTS = ("superres", "denoise", "unpaired", "inpaint")
 SIGMA = 25.0
+TILE = 32  # side of what the judge of features sees
 NOISES: dict[str, dict[str, float]] = {
     "poisson": {"events": 30.0, "sigma": 5.0}, "speckle": {"multiplicative": 0.25, "sigma": 5.0},
 }  # fmt: skip
@@ -77,7 +82,7 @@ def superres(given: argparse.Namespace, seed: int) -> None:
 
         def first(options: dict[str, Any] = options, data: Path = data, out: Path = out, scale: int = scale) -> Row:
             model, facts = pictures.train("srgan", data, out, samples=options["warm_up"], **options)
-            return {**facts, **enlarged(model, scale)}
+            return {**facts, **enlarged(model, scale, given.judge)}
 
         measure(ROWS, stages[0], first)
         if stages[0] not in ROWS.read():  # it is being measured beside, and this run is its run
@@ -86,7 +91,7 @@ def superres(given: argparse.Namespace, seed: int) -> None:
         def second(options: dict[str, Any] = options, data: Path = data, out: Path = out, scale: int = scale) -> Row:
             both = given.seconds + given.adversarial_seconds
             model, facts = pictures.train("srgan", data, out, seconds=both, **options)
-            return {**facts, **enlarged(model, scale)}
+            return {**facts, **enlarged(model, scale, given.judge)}
 
         measure(ROWS, stages[1], second)
 
@@ -103,9 +108,10 @@ def first_stage(data: Path, out: Path, seconds: float, options: dict[str, Any]) 
     return int(json.loads(kept.read_text()))
 
 
-def enlarged(model: gantlet.Model, scale: int) -> Row:
+def enlarged(model: gantlet.Model, scale: int, judge: str) -> Row:
     """Return what a model and bicubic make of Set5."""
-    rows = []
+    rows: list[Row] = []
+    crops: dict[str, list[Tensor]] = {"": [], "bicubic_": [], "true": []}
     for picture in pictures.set5().values():
         height, width = (side // scale * scale for side in picture.shape[:2])
         wanted = pictures.luma(picture[:height, :width])
@@ -117,8 +123,21 @@ def enlarged(model: gantlet.Model, scale: int) -> Row:
             row[f"{name}psnr"] = float(psnr(first, second, 255))
             row[f"{name}ssim"] = float(ssim(first, second, 255))
             row[f"{name}detail"] = float(edge_spectrum_distance(first, second, 255))
+            crops[name].append(tiles(first))
+        crops["true"].append(tiles(second))
         rows.append(row)
-    return {**averages(rows), "each_psnr": [row["psnr"] for row in rows]}
+    features = extractor("classifier", open_images(judge), note=print)
+    found = {name: features(torch.cat(each))[0].double() for name, each in crops.items()}
+    apart = torch.pdist(found["true"]).mean()
+    distances = {f"{name}features": float((found[name] - found["true"]).norm(dim=1).mean() / apart)
+                 for name in ("", "bicubic_")}  # fmt: skip
+    return {**averages(rows), **distances, "judge": features.name, "each_psnr": [row["psnr"] for row in rows]}
+
+
+def tiles(picture: Tensor) -> Tensor:
+    """Return all whole tiles of a grey picture [1, 1, H, W] in [0, 255], [N, 1, 32, 32] in [-1, 1]."""
+    cut = picture.unfold(2, TILE, TILE).unfold(3, TILE, TILE).reshape(-1, 1, TILE, TILE)
+    return (cut / 127.5 - 1).float()
 
 
 def as_grey(picture: Pixels) -> Tensor:
@@ -300,7 +319,7 @@ def files_changed(folder: Path, run: Path, test: Named) -> Row:
 
 def table() -> None:
     common = {"samples/s": ("samples_per_second", 0)}
-    names = {"psnr": "PSNR Y", "ssim": "SSIM Y", "detail": "detail"}
+    names = {"psnr": "PSNR Y", "ssim": "SSIM Y", "detail": "detail", "features": "features"}
     ours = {heading: (name, 3 if name != "psnr" else 2) for name, heading in names.items()}
     bicubic = {f"bicubic {heading}": (f"bicubic_{name}", digits) for heading, (name, digits) in ours.items()}
     pictures.print_table(ROWS, "superres", {**ours, **bicubic, **common})
@@ -315,6 +334,7 @@ def table() -> None:
 def main() -> None:
     parser = pictures.arguments(__doc__, PARTS, "restoration", 1200)
     parser.add_argument("--adversarial-seconds", type=float, default=600, help="superres: of the second stage")
+    parser.add_argument("--judge", default="cifar10", help="superres: labelled photographs of 32 x 32")
     parser.add_argument("--scale", type=int, nargs="+", default=[4, 2])
     parser.add_argument("--noise", nargs="+", choices=tuple(NOISES), default=["poisson"])
     parser.add_argument("--data", nargs="+", choices=("textures", "photographs"), default=["textures", "photographs"])

@@ -19,6 +19,7 @@ from gantlet.engine.health import Guard
 from gantlet.engine.progress import Counters, Progress, due
 from gantlet.engine.run import Run
 from gantlet.engine.state import State
+from gantlet.errors import UserError
 from gantlet.layers.degradations import upscale
 from gantlet.networks.noise_model import NoiseModel
 from gantlet.recipe import Recipe
@@ -29,6 +30,7 @@ from gantlet.recipes.translation.denoise import noise
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "srgan": ("srgan", {}),
     "srgan without norms": ("srgan", dict(norm=False, direct=True, unet=True)),
+    "srgan of patches": ("srgan", dict(norm=False, direct=True, d_stages=2)),
     "esrgan": ("srgan", dict(rrdb=True, relativistic=True, adversarial_weight=1.0)),
     "real esrgan": ("srgan", dict(rrdb=True, unet=True, second_order_degradation=True, scale=4)),
     "srresnet": ("srgan", dict(adversarial_weight=0.0)),
@@ -203,6 +205,11 @@ def test_srgan_content_first_then_the_game() -> None:
     alone = build("srresnet", warm_up=100)
     assert list(alone.players) == ["G"]
     assert due(alone.phases[0], Counters(samples=10**9))
+
+
+def test_srgan_has_one_discriminator() -> None:
+    with pytest.raises(UserError, match="give unet or d_stages"):
+        build("srgan", unet=True, d_stages=2)
 
 
 def test_srgan_learning_rate_falls_in_both_stages() -> None:
