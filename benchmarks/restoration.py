@@ -56,6 +56,7 @@ TILE = 32  # side of what the judge of features sees
 NOISES: dict[str, dict[str, float]] = {
     "poisson": {"events": 30.0, "sigma": 5.0}, "speckle": {"multiplicative": 0.25, "sigma": 5.0},
 }  # fmt: skip
+DENOISERS: dict[str, dict[str, Any]] = {"sigma25": {}, "sigma25, no adversary": {"adversarial_weight": 0}}
 TEXTURES, TEXTURE_SIDE, PHOTOGRAPH_SIDE = 600, 96, 128
 TESTED = 30  # textures that are filled
 
@@ -148,9 +149,15 @@ def as_grey(picture: Pixels) -> Tensor:
 
 
 def denoise(given: argparse.Namespace, seed: int) -> None:
+    """Measure the recipe, and the same network without its adversary."""
+    for arm, own in DENOISERS.items():
+        denoise_arm(given, seed, arm, own)
+
+
+def denoise_arm(given: argparse.Namespace, seed: int, arm: str, own: dict[str, Any]) -> None:
     def work() -> Row:
-        data, out = photographs(given.runs), given.runs / f"denoise-{given.budget}-{seed}"
-        options = {"sigma": SIGMA, "seed": seed, **given.options}
+        data, out = photographs(given.runs), given.runs / f"denoise-{arm}-{given.budget}-{seed}"
+        options = {"sigma": SIGMA, "seed": seed, **own, **given.options}
         model, facts = pictures.train("denoise", data, out, seconds=given.seconds, **options)
         noisy = {
             name: clean / 255 + SIGMA / 255 * np.random.default_rng(number).standard_normal(clean.shape)
@@ -158,19 +165,21 @@ def denoise(given: argparse.Namespace, seed: int) -> None:
         }
         return {**facts, **cleaned(model, noisy, SIGMA / 255)}
 
-    measure(ROWS, f"denoise/sigma25/{given.budget}/seed{seed}", work)
+    measure(ROWS, f"denoise/{arm}/{given.budget}/seed{seed}", work)
 
 
 def cleaned(model: gantlet.Model, noisy: Named, sigma: float) -> Row:
-    """Return PSNR of a model, of non-local means with the mean sigma, and of doing nothing, over Set14."""
+    """Return PSNR and detail of a model, of non-local means with the mean sigma, and of doing nothing, over Set14."""
     rows = []
     for name, clean in pictures.set14().items():
         wanted, given = clean / 255, noisy[name]
-        rows.append({
-            "psnr": decibels(array(model.apply(tensor(given))), wanted),
-            "nlm_psnr": decibels(floors.non_local_means(given, sigma).clip(0, 1), wanted),
-            "noisy_psnr": decibels(given, wanted),
-        })  # fmt: skip
+        made = {"": array(model.apply(tensor(given))), "nlm_": floors.non_local_means(given, sigma).clip(0, 1),
+                "noisy_": given}  # fmt: skip
+        row: Row = {}
+        for method, each in made.items():
+            row[f"{method}psnr"] = decibels(each, wanted)
+            row[f"{method}detail"] = float(edge_spectrum_distance(as_grey(each), as_grey(wanted), 1))
+        rows.append(row)
     return {**averages(rows), "each_psnr": [row["psnr"] for row in rows]}
 
 
@@ -323,7 +332,9 @@ def table() -> None:
     ours = {heading: (name, 3 if name != "psnr" else 2) for name, heading in names.items()}
     bicubic = {f"bicubic {heading}": (f"bicubic_{name}", digits) for heading, (name, digits) in ours.items()}
     pictures.print_table(ROWS, "superres", {**ours, **bicubic, **common})
-    noise = {"PSNR": ("psnr", 2), "non-local means": ("nlm_psnr", 2), "noisy": ("noisy_psnr", 2), **common}
+    methods = {"": "", "nlm_": "non-local means ", "noisy_": "noisy "}
+    noise = {f"{said}PSNR": (f"{name}psnr", 2) for name, said in methods.items()}
+    noise |= {f"{said}detail": (f"{name}detail", 3) for name, said in methods.items()} | common
     pictures.print_table(ROWS, "denoise", noise)
     pictures.print_table(ROWS, "unpaired", noise)
     hole = {"PSNR in holes": ("psnr", 2), "biharmonic": ("biharmonic_psnr", 2), "grey": ("grey_psnr", 2)}

@@ -44,6 +44,22 @@ def test_dncnn_has_the_published_size() -> None:
     assert parameters(dncnn.DnCNN(1, depth=20)) == by_hand + 3 * (conv(64, 64, 3, bias=False) + batch_norm(64))
 
 
+@pytest.mark.parametrize("shrink", [1, 2, 3])
+def test_dncnn_takes_pictures_of_any_size(shrink: int) -> None:
+    """What is to the right and below a picture of whole blocks is only padding for one that ends within a block."""
+    torch.manual_seed(0)
+    network = dncnn.DnCNN(2, depth=3, width=4, norm=False, shrink=shrink)
+    x = torch.randn(1, 2, 13, 17)
+    assert network(x).shape == x.shape
+    padded = torch.nn.functional.pad(x, (0, -17 % shrink, 0, -13 % shrink), mode="replicate")
+    torch.testing.assert_close(network(padded)[..., :13, :17], network(x))
+    changed = x.clone()
+    changed[..., 0, 0] += 1
+    reach = 3 * shrink + shrink - 1  # three layers of blocks, to the end of the last one
+    assert (network(changed) - network(x)).abs()[..., reach + 1 :, :].max() == 0
+    assert (network(changed) - network(x)).abs()[..., : 3 * shrink, : 3 * shrink].max() > 0
+
+
 def test_unet_discriminator_has_the_published_size() -> None:
     """4,376,897: Real-ESRGAN's `UNetDiscriminatorSN` with 64 maps, worked out from its layers."""
     by_hand = conv(3, 64, 3) + conv(64, 1, 3) + 2 * conv(64, 64, 3, bias=False)

@@ -36,6 +36,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "srresnet": ("srgan", dict(adversarial_weight=0.0)),
     "denoise": ("denoise", {}),
     "denoise blind": ("denoise", dict(sigma=55.0, sigma_least=0.0, norm=False, adversarial_weight=0.0)),
+    "denoise in blocks": ("denoise", dict(shrink=2)),
     "denoise all": ("denoise", dict(events=30.0, multiplicative=0.1, looks=4, salt_and_pepper=0.05, clip=True)),
     "denoise_unpaired": ("denoise_unpaired", {}),
     "inpaint": ("inpaint", dict(marks=1.0, halves=1.0)),

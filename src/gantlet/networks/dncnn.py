@@ -6,17 +6,21 @@ Shapes: noisy pictures [N, C, H, W] -> the noise in them, of the same shape and 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class DnCNN(nn.Module):
     """3x3 and ReLU, (3x3, BN, ReLU) between, 3x3: the noise, to be subtracted. Receptive field 2 depth + 1.
 
-    `norm` False leaves batch norm out: better for batches of few patches, with noise of many strengths.
+    `norm` False leaves batch norm out: better for batches of few patches, with noise of many strengths. `shrink` 2 lays
+    each block of 2 x 2 pixels into the channels of one (FFDNet: Zhang, Zuo & Zhang, 2018, arXiv:1710.04026, section
+    III.B): twice the receptive field, and a quarter of the work for the same number of maps.
     """
 
-    def __init__(self, channels: int, depth: int = 17, width: int = 64, norm: bool = True) -> None:
+    def __init__(self, channels: int, depth: int = 17, width: int = 64, norm: bool = True, shrink: int = 1) -> None:
         super().__init__()
+        self.shrink, channels = shrink, channels * shrink**2
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
         for _ in range(depth - 2):
             layers.append(nn.Conv2d(width, width, 3, padding=1, bias=not norm))
@@ -32,5 +36,10 @@ class DnCNN(nn.Module):
             self.out.weight.mul_(0.1)  # begins as hardly a change
 
     def forward(self, noisy: Tensor) -> Tensor:
-        noise: Tensor = self.out(self.body(noisy))
-        return noise
+        if self.shrink == 1:
+            noise: Tensor = self.out(self.body(noisy))
+            return noise
+        height, width = noisy.shape[-2:]
+        whole = F.pad(noisy, (0, -width % self.shrink, 0, -height % self.shrink), mode="replicate")
+        blocks = self.out(self.body(F.pixel_unshuffle(whole, self.shrink)))
+        return F.pixel_shuffle(blocks, self.shrink)[..., :height, :width]

@@ -24,10 +24,15 @@ from gantlet.recipes.translation.restoration import RESTORATION, maybe_decay, re
 
 DATA = "patches"
 TINY = dict(channels=1, resolution=8, num_classes=3, depth=3, width=8, d_width=4, batch_size=8, average_halflife=100)
-QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet
-    "denoise": dict(depth=8, width=32, norm=False, d_width=16, lr=1e-3, decay_samples=300_000, batch_size=32)
+# docs/lab-log.md, 2026-11-22: many steps on two patches each are far ahead of few steps on many; D, a third of the time
+# of a step, comes late.
+QUICK: dict[str, dict[str, object]] = {
+    "denoise": {
+        **dict(depth=8, width=32, norm=False, d_width=16, lr=2e-3, batch_size=2, average_halflife=1_000),
+        **dict(warm_up=14_000, decay_samples=20_000),
+    }
 }
-PACING = {"denoise": Pacing(end="decay_samples")}
+PACING = {"denoise": Pacing(stage="warm_up", share=0.7, end="decay_samples")}
 
 
 def denoise(
@@ -44,6 +49,7 @@ def denoise(
     depth: int = 17,  # layers of G (section III.A); 20 for DnCNN-B
     width: int = 64,  # feature maps of G (section III.A)
     norm: bool = True,  # batch norm in G (section III.B)
+    shrink: int = 1,  # side of the blocks of pixels that are laid into channels first; FFDNet has 2
     adversarial_weight: float = 1e-4,  # of hinge against a squared error of about 5e-3; 0 for none and no D
     warm_up: int = 0,  # samples before the adversarial term sets in
     d_width: int = 32,  # feature maps of D's first layer
@@ -60,7 +66,7 @@ def denoise(
     degrade = noise(sigma, sigma_least, events, multiplicative, looks, salt_and_pepper, clip)
     game = Game(degrade, adversarial_weight, warm_up)
     schedule = maybe_decay(lr, decay_samples)
-    G = DnCNN(channels, depth, width, norm)
+    G = DnCNN(channels, depth, width, norm, shrink)
     g_optimizer, d_optimizer = adam(lr, (0.9, 0.999)), adam(lr, (0.5, 0.999))
     players = {
         "G": Player(networks={"G": G}, optimizer=g_optimizer, schedule=schedule, average_halflife=average_halflife)
@@ -76,7 +82,7 @@ def denoise(
         batch_size=batch_size,
         apply=remove_noise,
         example=game.example,
-        tiling=Tiling(margin=min(depth, 32)),
+        tiling=Tiling(multiple=shrink, margin=min(depth * shrink, 32)),
         signs=RESTORATION,
     )
 

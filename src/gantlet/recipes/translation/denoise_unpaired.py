@@ -31,8 +31,11 @@ DATA = "unpaired"
 TINY = dict(source_channels=1, target_channels=1, channels=1, resolution=8, num_classes=3, depth=3, width=8) | dict(
     d_width=4, knots=3, batch_size=8, average_halflife=100, warm_up=0, r1_every=2
 )
-QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet
-    "denoise_unpaired": dict(depth=8, width=32, norm=False, d_width=16, decay_samples=300_000, batch_size=32)
+QUICK: dict[str, dict[str, object]] = {  # the denoiser's as those of `denoise`; the rest is a first guess
+    "denoise_unpaired": {
+        **dict(depth=8, width=32, norm=False, d_width=16, lr=2e-3, batch_size=4, average_halflife=1_000),
+        **dict(warm_up=2_000, decay_samples=20_000),
+    }
 }
 PACING = {"denoise_unpaired": Pacing(stage="warm_up", share=0.1, end="decay_samples")}
 
