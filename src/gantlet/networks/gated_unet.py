@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.fourier_conv import FourierBlock
 from gantlet.layers.gated_conv import GatedConv2d
+from gantlet.layers.smooth_fill import smooth_fill
 
 DILATIONS = (2, 4, 8, 16)  # of the four layers at the smallest size (Yu 2019, Fig. 3)
 
@@ -20,11 +21,13 @@ class GatedUNet(nn.Module):
 
     `width` maps at full size, twice and four times as many below. The neck is dilated gated convolutions, or `fourier`
     residual blocks of fast Fourier convolutions, which see the whole picture at once. The hole's content is never
-    looked at: zeros stand there, and the mask is an input.
+    looked at: zeros stand there, and the mask is an input. With `smooth` the network adds to a smooth filling instead,
+    from nothing on (no tanh): it need not learn to copy, nor what lies around a hole.
     """
 
-    def __init__(self, channels: int, width: int = 48, fourier: int = 0) -> None:
+    def __init__(self, channels: int, width: int = 48, fourier: int = 0, smooth: bool = False) -> None:
         super().__init__()
+        self.smooth = smooth
         self.enter = GatedConv2d(channels + 1, width, 5)
         self.down = GatedConv2d(width, 2 * width, 3, stride=2)
         self.upper = GatedConv2d(2 * width, 2 * width)
@@ -38,10 +41,14 @@ class GatedUNet(nn.Module):
         self.rise = GatedConv2d(6 * width, 2 * width)
         self.top = GatedConv2d(3 * width, width)
         self.out = nn.Conv2d(width, channels, 3, padding=1, padding_mode="replicate")
+        if smooth:
+            nn.init.zeros_(self.out.weight)
+            nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
     def forward(self, pictures: Tensor, mask: Tensor) -> Tensor:
         height, width = pictures.shape[2:]
-        known = torch.cat([pictures.masked_fill(mask > 0.5, 0.0), mask], 1)
+        base = smooth_fill(pictures, mask) if self.smooth else pictures.masked_fill(mask > 0.5, 0.0)
+        known = torch.cat([base, mask], 1)
         if height % 4 or width % 4:
             known = F.pad(known, (0, -width % 4, 0, -height % 4), mode="replicate")
         whole = self.enter(known)
@@ -49,8 +56,8 @@ class GatedUNet(nn.Module):
         h = self.neck(self.lower(half))
         h = self.rise(torch.cat([F.interpolate(h, scale_factor=2.0, mode="nearest"), half], 1))
         h = self.top(torch.cat([F.interpolate(h, scale_factor=2.0, mode="nearest"), whole], 1))
-        filled: Tensor = torch.tanh(self.out(h))
-        return filled[:, :, :height, :width]
+        drawn: Tensor = self.out(h)[:, :, :height, :width]
+        return base + drawn if self.smooth else torch.tanh(drawn)
 
 
 class Refined(nn.Module):

@@ -32,10 +32,10 @@ TINY = dict(channels=1, resolution=8, num_classes=3, width=4, refine=False, d_wi
 QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet
     "inpaint": {
         **dict(width=16, refine=False, d_width=16, pixel_weight=5.0, adversarial_weight=0.1, lr=1e-3, d_lr=4e-4),
-        **dict(marks=0.5, halves=0.25, decay_samples=150_000),
+        **dict(marks=0.5, halves=0.25, warm_up=90_000, decay_samples=150_000),
     }
 }
-PACING = {"inpaint": Pacing(end="decay_samples")}
+PACING = {"inpaint": Pacing(stage="warm_up", share=0.6, end="decay_samples")}
 
 
 def inpaint(
@@ -44,6 +44,7 @@ def inpaint(
     resolution: int | Sequence[int] = 256,  # side of the patches (section 4); any size works, kept for the record
     width: int = 48,  # feature maps of G at full size (authors' code, before its factor .75)
     refine: bool = True,  # a second network that refines what the first one filled (section 3.1)
+    smooth: bool = False,  # G adds to a smooth filling of the hole (push-pull), from nothing on
     fourier: bool = False,  # fast Fourier convolutions in G's neck, which see the whole picture (LaMa)
     fourier_blocks: int = 4,  # residual blocks of two of them; LaMa has 9
     d_width: int = 64,  # feature maps of D's first layer (section 3.3)
@@ -54,6 +55,7 @@ def inpaint(
     pixel_weight: float = 1.0,  # of L1 over the whole picture (section 3.3)
     feature_weight: float = 0.0,  # of the distance of D's features (LaMa: 100)
     adversarial_weight: float = 1.0,  # section 3.3: 1 to 1
+    warm_up: int = 0,  # samples of L1 alone, before D's judgement sets in; the papers have none
     lr: float = 1e-4,  # Adam of G (authors' code)
     d_lr: float = 1e-4,  # Adam of D (idem)
     decay_samples: int | None = None,  # both rates fall along a cosine until then; None for constant
@@ -68,8 +70,8 @@ def inpaint(
     what G draws outside the hole never reaches it, so no seam pays.
     """
     holes = random_holes(rectangles, strokes, marks, halves)
-    game = Game(holes, pixel_weight, feature_weight, adversarial_weight)
-    unets = [GatedUNet(channels, width, fourier_blocks if fourier else 0) for _ in range(2 if refine else 1)]
+    game = Game(holes, pixel_weight, feature_weight, adversarial_weight, warm_up)
+    unets = [GatedUNet(channels, width, fourier_blocks if fourier else 0, smooth) for _ in range(2 if refine else 1)]
     return Recipe(
         players={
             "G": Player(
@@ -85,7 +87,7 @@ def inpaint(
                 constrain=power_iteration,
             ),
         },
-        phases=(Phase(player="D", loss=game.discriminator), Phase(player="G", loss=game.generator)),
+        phases=(Phase(player="D", loss=game.discriminator, start=warm_up), Phase(player="G", loss=game.generator)),
         batch_size=batch_size,
         apply=fill,
         example=game.example,
@@ -102,6 +104,7 @@ class Game:
     pixel_weight: float
     feature_weight: float
     adversarial_weight: float
+    warm_up: int
 
     def example(self, batch: Batch, draws: Draws) -> Mapping[str, Tensor]:
         """Return a batch's pictures, grey in random holes, and the holes."""
@@ -127,13 +130,13 @@ class Game:
         image = batch["image"]
         mask = self.holes(progress, *image.shape[2:])
         stages, fake = self.completed(nets, image, mask)
+        report_hole(progress, stages[-1], image, mask)
+        terms = {"pixels": self.pixel_weight * torch.stack([l1(stage, image) for stage in stages]).sum(0).mean()}
+        if progress.samples < self.warm_up:
+            return terms
         features = nets.D.features(fake)
         fake_logits = nets.D.judge(features)
-        report_hole(progress, stages[-1], image, mask)
-        terms = {
-            "adversarial": self.adversarial_weight * hinge.generator(fake_logits, fake_logits).mean(),
-            "pixels": self.pixel_weight * torch.stack([l1(stage, image) for stage in stages]).sum(0).mean(),
-        }
+        terms["adversarial"] = self.adversarial_weight * hinge.generator(fake_logits, fake_logits).mean()
         if self.feature_weight:
             with torch.no_grad():
                 wanted = nets.D.features(torch.cat([image, mask], 1))

@@ -40,7 +40,7 @@ QUICK: dict[str, dict[str, object]] = {
     "srgan": {
         **dict(width=32, blocks=8, norm=False, direct=True, warm_up=300_000, lr=1e-3, lr_last=0.02),
         **dict(d_stages=2, d_width=16, pixel_weight=1.0, feature_weight=1.0, adversarial_weight=0.1),
-        **dict(adversarial_lr=3e-4, average_halflife=1_000),
+        **dict(adversarial_lr=3e-4, average_halflife=1_000, batch_size=4),
     }
 }
 PACING = {"srgan": Pacing(stage="warm_up", share=2 / 3)}
