@@ -45,6 +45,8 @@ Rows = Callable[[int, int], Mapping[str, Tensor]]
 
 OF_IMAGES = ("labels", "unconditional")  # options that mean something only for one kind of pictures with labels
 OF_TWO = ("target", "side_by_side")  # and those for two kinds of pictures
+# Options of `train` that recipes have too, with another meaning, and the kinds of data that they are options of.
+SHARED = {"noise": ("mixtures",), "target": ("pairs", "unpaired"), "stride": ("clips",)}
 OF_SOUND = ("sample_rate", "duration", "noise", "label_pattern")  # and those for sounds
 OF_CLIPS = ("resolution", "labels", "stride", "unconditional", "skip_broken")  # all that clips know
 OF_TEXT = ("level", "window", "symbols")  # and those for text
@@ -97,10 +99,14 @@ def open_data(
     """Open what a recipe is fed. `given` are options of `train`, `options` those of the recipe; pictures to learn from
     whole are `at_most` pixels wide and high without a `resolution`.
 
-    An option for sounds that the recipe has itself, and is fed no sounds, becomes one of the recipe's.
+    An option of other kinds of data that the recipe has itself (SHARED) becomes one of the recipe's.
 
     Raises UserError for options that mean nothing for this kind, and whatever is wrong with the data.
     """
+    own = [] if recipe is None else [parameter.name for parameter in catalogue.parameters(catalogue.find(recipe))]
+    for name, kinds in SHARED.items():
+        if given[name] is not None and name in own and kind not in kinds:
+            options[name], given[name] = given[name], None
     if kind == "clips":
         return open_clip_data(source, resolution, options, given)
     if given["stride"] is not None:
@@ -112,11 +118,8 @@ def open_data(
             raise UserError(f"--{name} is for recipes of text; leave it out.")
     if kind in SOUND:
         return open_sound_data(kind, source, resolution, options, given)
-    own = [] if recipe is None else [parameter.name for parameter in catalogue.parameters(catalogue.find(recipe))]
     for name in OF_SOUND:
-        if given[name] is not None and name in own:
-            options[name] = given[name]
-        elif given[name] is not None:
+        if given[name] is not None:
             raise UserError(f"--{name.replace('_', '-')} is for recipes of sounds; leave it out.")
     for name in (*(OF_TWO if kind in ("images", "patches") else ()), *(() if kind == "images" else OF_IMAGES)):
         if given[name]:

@@ -139,7 +139,9 @@ def read_model(folder: Path) -> dict[str, Any]:
         about = json.loads((folder / "model.json").read_bytes())
         check(about, {"recipe": str, "arguments": dict, "data": dict})
         check(about["data"], {"classes": list, "facts": dict, "source": str, "fingerprint": str})
-        check(about["data"]["facts"], {"channels": int} if "resolution" in about["data"]["facts"] else {})
+        facts = about["data"]["facts"]
+        sides = ("source_channels", "target_channels") if "source_channels" in facts else ("channels",)
+        check(facts, dict.fromkeys(sides, int) if "resolution" in facts else {})
         check(about.get("remedies", {}), dict.fromkeys(about.get("remedies", {}), dict))
         if about["arguments"].get("num_classes"):
             counts = about["data"]["class_counts"]

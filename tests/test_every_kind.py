@@ -1,0 +1,100 @@
+"""A run of every kind of data, through the real verbs: train, load, apply or sample; the model is the run's."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gantlet
+from gantlet.feeding import SHARED
+from gantlet.media.audio import write_sound
+from gantlet.media.image import write_image
+from gantlet.recipes import NAMES, catalogue
+
+QUIET: dict[str, Any] = {"steps": 2, "quiet": True, "evaluate_every": 0, "sample_every": 1e9, "device": "cpu"}
+OF_DATA = {"resolution", "channels", "source_channels", "target_channels", "num_classes", "num_styles"} | {
+    *("sample_rate", "length", "vocab_size", "num_frames", "frame_rate")
+}
+
+
+def settings(recipe: str) -> dict[str, Any]:
+    """Return the recipe's smallest size, without what the data say."""
+    return {name: value for name, value in catalogue.tiny_settings(recipe).items() if name not in OF_DATA}
+
+
+def picture(number: int, channels: int = 1, side: int = 20) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(number).integers(0, 256, (side, side, channels), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures; pairs; two unrelated sets, one with two class folders; recordings; noises."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        write_image(root / "patches" / f"{number}.png", picture(number))
+        for side in ("trainA", "trainB", "testA", "testB"):
+            write_image(root / "pairs" / side / f"{number}.png", picture(number))
+        write_image(root / "others" / "ab"[number % 2] / f"{number}.png", picture(100 + number))
+        for name, seconds in (("sounds", 0.5), ("noise", 1.0)):
+            (root / name).mkdir(exist_ok=True)
+            wave = rng.normal(0, 0.1, (1, int(8000 * seconds))).astype(np.float32)
+            write_sound(root / name / f"{number}.wav", wave, 8000)
+    return root
+
+
+def data_of(recipe: str, root: Path) -> dict[str, Any]:
+    kind = catalogue.data_kind(recipe)
+    if kind == "unpaired":
+        return {"data": root / "patches", "target": root / "others"}
+    if kind == "mixtures":
+        return {"data": root / "sounds", "noise": root / "noise"}
+    return {"data": {"patches": root / "patches", "pairs": root / "pairs", "excerpts": root / "sounds"}[kind]}
+
+
+def test_an_option_of_a_recipe_is_one_of_the_data_only_where_the_data_have_it() -> None:
+    """--noise of acgan, --target of noisegan_adaptive and --stride of segan are typed like all others."""
+    of_train = set(inspect.signature(gantlet.train).parameters)
+    alike = {"resolution", "sample_rate", "batch_size"}  # means the same to both
+    for recipe in NAMES:
+        own = {parameter.name for parameter in catalogue.parameters(catalogue.find(recipe))}
+        assert (own & of_train) - alike <= set(SHARED), recipe
+
+
+def test_such_an_option_reaches_the_recipe(tmp_path: Path) -> None:
+    model = gantlet.train("noisegan_adaptive", data="digits", out=tmp_path / "run", target="0.5", **QUIET)
+    assert model.about["arguments"]["target"] == 0.5
+
+
+PICTURES = ("patches", "pairs", "unpaired")
+
+
+@pytest.mark.parametrize("recipe", [name for name in NAMES if catalogue.data_kind(name) in PICTURES])
+def test_pictures_into_pictures(recipe: str, folder: Path, tmp_path: Path) -> None:
+    made = gantlet.train(
+        recipe, out=tmp_path / "run", resolution=16, **data_of(recipe, folder), **settings(recipe), **QUIET
+    )
+    loaded = gantlet.load(tmp_path / "run", device="cpu")
+    height, width = (16, 16) if recipe == "context_encoder" else (24, 20)  # it knows one size
+    given = torch.rand(1, 1, height, width) * 2 - 1
+    mask = torch.zeros(height, width)
+    mask[5:12, 5:12] = 1
+    options = {"mask": mask} if recipe == "inpaint" else {}
+    first, second = (model.apply(given, **options) for model in (made, loaded))
+    assert torch.equal(first, second)
+    scale = loaded.about["arguments"].get("scale", 1)
+    assert first.shape[2:] == (height * scale, width * scale)
+
+
+@pytest.mark.parametrize("recipe", [name for name in NAMES if catalogue.data_kind(name) in ("excerpts", "mixtures")])
+def test_recordings_into_recordings(recipe: str, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    options = {**settings(recipe), "duration": 0.25, "sample_rate": 8000}
+    made = gantlet.train(recipe, out=out, **data_of(recipe, folder), **options, **QUIET)
+    wave = torch.rand(1, 4000) - 0.5
+    assert torch.equal(made.apply(wave), gantlet.load(out, device="cpu").apply(wave))
