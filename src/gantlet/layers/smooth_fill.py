@@ -13,7 +13,7 @@ def smooth_fill(pictures: Tensor, mask: Tensor) -> Tensor:
     Known pixels are averaged down a pyramid, each by how much is known below it, and holes are filled up it from the
     level below, bilinearly. Known pixels stay bit for bit. Where nothing at all is known the filling is 0.
     """
-    known = (mask <= 0.5).to(pictures.dtype)
+    known = (mask <= 0.5).type_as(pictures)
     return torch.where(mask > 0.5, _filled(pictures * known, known), pictures)
 
 

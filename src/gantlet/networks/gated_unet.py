@@ -22,7 +22,7 @@ class GatedUNet(nn.Module):
     `width` maps at full size, twice and four times as many below. The neck is dilated gated convolutions, or `fourier`
     residual blocks of fast Fourier convolutions, which see the whole picture at once. The hole's content is never
     looked at: zeros stand there, and the mask is an input. With `smooth` the network adds to a smooth filling instead,
-    from nothing on (no tanh): it need not learn to copy, nor what lies around a hole.
+    at first hardly anything (no tanh): it need not learn to copy, nor what lies around a hole.
     """
 
     def __init__(self, channels: int, width: int = 48, fourier: int = 0, smooth: bool = False) -> None:
@@ -42,8 +42,8 @@ class GatedUNet(nn.Module):
         self.top = GatedConv2d(3 * width, width)
         self.out = nn.Conv2d(width, channels, 3, padding=1, padding_mode="replicate")
         if smooth:
-            nn.init.zeros_(self.out.weight)
-            nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+            with torch.no_grad():
+                self.out.weight.mul_(0.1)  # begins as hardly a change
 
     def forward(self, pictures: Tensor, mask: Tensor) -> Tensor:
         height, width = pictures.shape[2:]

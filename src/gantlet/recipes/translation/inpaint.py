@@ -44,7 +44,7 @@ def inpaint(
     resolution: int | Sequence[int] = 256,  # side of the patches (section 4); any size works, kept for the record
     width: int = 48,  # feature maps of G at full size (authors' code, before its factor .75)
     refine: bool = True,  # a second network that refines what the first one filled (section 3.1)
-    smooth: bool = False,  # G adds to a smooth filling of the hole (push-pull), from nothing on
+    smooth: bool = False,  # G adds to a smooth filling of the hole (push-pull), at first hardly anything
     fourier: bool = False,  # fast Fourier convolutions in G's neck, which see the whole picture (LaMa)
     fourier_blocks: int = 4,  # residual blocks of two of them; LaMa has 9
     d_width: int = 64,  # feature maps of D's first layer (section 3.3)
