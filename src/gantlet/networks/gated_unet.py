@@ -21,8 +21,8 @@ class GatedUNet(nn.Module):
 
     `width` maps at full size, twice and four times as many below. The neck is dilated gated convolutions, or `fourier`
     residual blocks of fast Fourier convolutions, which see the whole picture at once. The hole's content is never
-    looked at: zeros stand there, and the mask is an input. With `smooth` the network adds to a smooth filling instead,
-    at first hardly anything (no tanh): it need not learn to copy, nor what lies around a hole.
+    looked at: zeros stand there, and the mask is an input. With `smooth` the network adds to a smooth filling of the
+    hole instead, at first hardly anything (no tanh), and nothing elsewhere: it need not learn to copy.
     """
 
     def __init__(self, channels: int, width: int = 48, fourier: int = 0, smooth: bool = False) -> None:
@@ -57,7 +57,7 @@ class GatedUNet(nn.Module):
         h = self.rise(torch.cat([F.interpolate(h, scale_factor=2.0, mode="nearest"), half], 1))
         h = self.top(torch.cat([F.interpolate(h, scale_factor=2.0, mode="nearest"), whole], 1))
         drawn: Tensor = self.out(h)[:, :, :height, :width]
-        return base + drawn if self.smooth else torch.tanh(drawn)
+        return base + mask * drawn if self.smooth else torch.tanh(drawn)
 
 
 class Refined(nn.Module):
