@@ -50,11 +50,17 @@ def find_pace(
             brief = replace(run, out=Path(folder), seconds=seconds, samples=None, steps=None, save_every=1e9)
             return measure(session(brief, {**options, **own}))
 
+    def tell(words: str) -> None:
+        if not quiet and parallel.rank() == 0:
+            print(words, file=sys.stderr)
+
+    if run.seconds is not None and not all(option in options for option in pacing.options):
+        tell(f"Measuring how many samples {run.seconds:g} s hold on this machine.")
     mine = paced(pacing, options, run, run.batch_size or session(run, options).recipe.batch_size, speed)
     pace: dict[str, int] = parallel.by_first(lambda: mine)
-    if pace and not quiet and parallel.rank() == 0:
+    if pace:
         told = ", ".join(f"--{option.replace('_', '-')} {samples:,}" for option, samples in pace.items())
-        print(f"Paced for this budget: {told} samples.", file=sys.stderr)
+        tell(f"Paced for this budget: {told} samples.")
     return pace
 
 
