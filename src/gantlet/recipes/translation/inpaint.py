@@ -93,7 +93,8 @@ def inpaint(
         batch_size=batch_size,
         apply=fill,
         example=game.example,
-        tiling=None if fourier else Tiling(multiple=4, margin=128),
+        # The smooth filling is made in blocks of powers of two: tiles from multiples of 32 on share the small ones.
+        tiling=None if fourier else Tiling(multiple=32 if smooth else 4, margin=128),
         signs=RESTORATION,
     )
 
