@@ -26,7 +26,7 @@ from gantlet.recipes.translation.patch_game import PATCH_GAME, Loss, constant_th
 DATA = "unpaired"
 TINY = dict(source_channels=1, target_channels=1, resolution=8, width=4, d_width=4, blocks=1, pool_size=6, batch_size=4)
 QUICK: dict[str, dict[str, object]] = {
-    # First guess, not measured yet.
+    # A first guess; what it reaches is in docs/choose-a-model.md.
     "cyclegan": dict(
         width=16, d_width=16, blocks=3, lr=5e-4, lr_constant=None, batch_size=4, average_halflife=2_000
     )

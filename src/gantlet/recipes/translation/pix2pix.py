@@ -29,7 +29,7 @@ from gantlet.recipes.translation.patch_game import PATCH_GAME, Loss, constant_th
 DATA = "pairs"
 TINY = dict(source_channels=1, target_channels=1, resolution=8, width=4, d_width=4, batch_size=4)
 QUICK: dict[str, dict[str, object]] = {
-    # First guess, not measured yet.
+    # A first guess; what it reaches is in docs/choose-a-model.md.
     "pix2pix": dict(
         width=16, d_width=16, most_levels=5, dropout=0.0, lr=5e-4, lr_constant=None, batch_size=8,
         average_halflife=2_000,
