@@ -210,7 +210,7 @@ def test_srgan_content_first_then_the_game() -> None:
 
 
 def test_srgan_has_one_discriminator() -> None:
-    with pytest.raises(UserError, match="give unet or d_stages"):
+    with pytest.raises(UserError, match="set d_stages to 0"):
         build("srgan", unet=True, d_stages=2)
 
 

@@ -177,7 +177,7 @@ def discriminator(
 ) -> nn.Module:
     """Return D: of pixels (`unet`), of patches (`stages`), or the published one, of whole pictures of one size."""
     if unet and stages:
-        raise ValueError("D is a U-Net or one of patches; give unet or d_stages")
+        raise ValueError("D is a U-Net or one of patches: for a U-Net set d_stages to 0")
     if unet:
         return UNetDiscriminator(channels, width)
     if stages:
