@@ -96,7 +96,7 @@ def page(name: str) -> str:
     lines += ["| option | faithful | quick | meaning |", "| --- | --- | --- | --- |"]
     for option in catalogue.parameters(function):
         small = shown(quick[option.name]) if option.name in quick else ""
-        small += " or as the budget says" if option.name in catalogue.pacing(name).options else ""
+        small += catalogue.pacing(name).remark(option.name)
         words = [f"`--{option.name.replace('_', '-')}`", shown(option.default), small, option.comment]
         lines.append(f"| {' | '.join(words)} |")
     return "\n".join(lines) + "\n"

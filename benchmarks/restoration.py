@@ -56,7 +56,7 @@ TILE = 32  # side of what the judge of features sees
 NOISES: dict[str, dict[str, float]] = {
     "poisson": {"events": 30.0, "sigma": 5.0}, "speckle": {"multiplicative": 0.25, "sigma": 5.0},
 }  # fmt: skip
-DENOISERS: dict[str, dict[str, Any]] = {"sigma25": {}, "sigma25, no adversary": {"adversarial_weight": 0}}
+DENOISERS: dict[str, dict[str, Any]] = {"sigma25": {}, "sigma25_no_adversary": {"adversarial_weight": 0}}
 TEXTURES, TEXTURE_SIDE, PHOTOGRAPH_SIDE = 600, 96, 128
 TESTED = 30  # textures that are filled
 

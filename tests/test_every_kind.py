@@ -1,4 +1,4 @@
-"""A run of every kind of data, through the real verbs: train, load, apply or sample; the model is the run's."""
+"""Every recipe that makes pictures of pictures or recordings of recordings: trained, loaded and applied for real."""
 
 from __future__ import annotations
 
@@ -66,9 +66,18 @@ def test_an_option_of_a_recipe_is_one_of_the_data_only_where_the_data_have_it() 
         assert (own & of_train) - alike <= set(SHARED), recipe
 
 
-def test_such_an_option_reaches_the_recipe(tmp_path: Path) -> None:
-    model = gantlet.train("noisegan_adaptive", data="digits", out=tmp_path / "run", target="0.5", **QUIET)
-    assert model.about["arguments"]["target"] == 0.5
+@pytest.mark.parametrize(
+    ("recipe", "option", "typed", "read"), [("noisegan_adaptive", "target", "0.5", 0.5), ("acgan", "noise", "0.1", 0.1)]
+)
+def test_such_an_option_reaches_the_recipe(recipe: str, option: str, typed: str, read: float, tmp_path: Path) -> None:
+    model = gantlet.train(recipe, data="digits", out=tmp_path / "run", quick=True, **{option: typed}, **QUIET)
+    assert model.about["arguments"][option] == read
+
+
+def test_the_stride_of_segan_reaches_it(folder: Path, tmp_path: Path) -> None:
+    given = {**settings("segan"), "stride": 2, "duration": 0.25, "sample_rate": 8000}
+    model = gantlet.train("segan", out=tmp_path / "run", **data_of("segan", folder), **given, **QUIET)
+    assert model.about["arguments"]["stride"] == 2
 
 
 PICTURES = ("patches", "pairs", "unpaired")

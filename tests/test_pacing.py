@@ -40,29 +40,34 @@ def budget(**given: Any) -> Run:
 
 
 def test_seconds_are_divided_by_the_speed_of_each_stage() -> None:
-    assert paced(TWO, (), budget(seconds=400), 8, speed) == {"warm_up": 100_000, "decay_samples": 130_000}
-    assert paced(Pacing(end="decay_samples"), (), budget(seconds=400), 8, speed) == {"decay_samples": 40_000}
-    assert paced(Pacing(stage="warm_up", share=0.5), (), budget(seconds=400), 8, speed) == {"warm_up": 200_000}
+    assert paced(TWO, {}, budget(seconds=400), 8, speed) == {"warm_up": 100_000, "decay_samples": 130_000}
+    assert paced(Pacing(end="decay_samples"), {}, budget(seconds=400), 8, speed) == {"decay_samples": 40_000}
+    assert paced(Pacing(stage="warm_up", share=0.5), {}, budget(seconds=400), 8, speed) == {"warm_up": 200_000}
 
 
 def test_samples_and_steps_are_divided_without_measuring() -> None:
-    assert paced(TWO, (), budget(samples=1000), 8, never) == {"warm_up": 250, "decay_samples": 1000}
-    assert paced(TWO, (), budget(steps=100, samples=900), 8, never) == {"warm_up": 200, "decay_samples": 800}
+    assert paced(TWO, {}, budget(samples=1000), 8, never) == {"warm_up": 250, "decay_samples": 1000}
+    assert paced(TWO, {}, budget(steps=100, samples=900), 8, never) == {"warm_up": 200, "decay_samples": 800}
 
 
 def test_the_budget_that_ends_the_run_decides() -> None:
-    assert paced(TWO, (), budget(seconds=400, samples=1000), 8, speed)["decay_samples"] == 1000
-    assert paced(TWO, (), budget(seconds=4, samples=10**9), 8, speed)["decay_samples"] == 1300
+    assert paced(TWO, {}, budget(seconds=400, samples=1000), 8, speed)["decay_samples"] == 1000
+    assert paced(TWO, {}, budget(seconds=4, samples=10**9), 8, speed)["decay_samples"] == 1300
 
 
 def test_what_somebody_typed_stays() -> None:
-    assert paced(TWO, ("warm_up",), budget(samples=1000), 8, never) == {"decay_samples": 1000}
-    assert paced(TWO, ("warm_up", "decay_samples"), budget(seconds=400), 8, never) == {}
+    assert paced(TWO, {"warm_up": 3}, budget(samples=1000), 8, never) == {"decay_samples": 1000}
+    assert paced(TWO, {"warm_up": 3, "decay_samples": 4}, budget(seconds=400), 8, never) == {}
+
+
+@pytest.mark.parametrize(("warm_up", "end"), [(0, 40_000), (200_000, 220_000), (10**9, 400_000)])
+def test_a_typed_first_stage_leaves_the_rest_of_the_time(warm_up: int, end: int) -> None:
+    assert paced(TWO, {"warm_up": warm_up}, budget(seconds=400), 8, speed) == {"decay_samples": end}
 
 
 @given(st.integers(1, 10**9), st.floats(0, 1))
 def test_paces_are_positive_and_the_first_stage_ends_before_the_run(samples: int, share: float) -> None:
-    pace = paced(Pacing(stage="first", share=share, end="last"), (), budget(samples=samples), 8, never)
+    pace = paced(Pacing(stage="first", share=share, end="last"), {}, budget(samples=samples), 8, never)
     assert 1 <= pace["first"] <= pace["last"] == samples
 
 

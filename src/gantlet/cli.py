@@ -357,7 +357,7 @@ def show(words: list[str]) -> int:
         print(cli_remedies.description(name, given.get("json", False)))
         return 0
     function = catalogue.find(name)
-    quick, paced = catalogue.quick_settings(name), catalogue.pacing(name).options
+    quick, pacing = catalogue.quick_settings(name), catalogue.pacing(name)
     options = catalogue.parameters(function)
     takes = catalogue.TAKES.get(catalogue.data_kind(name), catalogue.data_kind(name))
     if given.get("json"):
@@ -367,8 +367,7 @@ def show(words: list[str]) -> int:
         print(json.dumps({"recipe": name, "takes": takes, "options": listing}, indent=1, default=str))
         return 0
     print(f"{catalogue.description(function).rstrip()}\n\nLearns from {takes}.\n")
-    note = " or as the budget says"
-    rows = [(o.name, o.default, f"{quick.get(o.name, '')}{note * (o.name in paced)}", o.comment) for o in options]
+    rows = [(o.name, o.default, f"{quick.get(o.name, '')}{pacing.remark(o.name)}", o.comment) for o in options]
     print(table(("option", "faithful", "quick", "meaning"), rows))
     return 0
 

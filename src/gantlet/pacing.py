@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,8 @@ from gantlet.recipe import Recipe
 from gantlet.recipes import catalogue
 from gantlet.recipes.pacing import Pacing
 
-SHARE, LEAST, MOST = 0.02, 0.3, 10.0  # of a budget in seconds, for each speed that is measured; its bounds in seconds
+# Of a budget in seconds, for each speed that is measured (two where there are two stages); its bounds; not tuned.
+SHARE, LEAST, MOST = 0.02, 0.3, 10.0
 SETTLING = 3  # first steps of a measurement that are not counted: memory and kernels are got ready in them
 ENDLESS = 10**12  # samples: a first stage that does not end while its speed is measured
 
@@ -56,7 +57,9 @@ def find_pace(
 
     if run.seconds is not None and not all(option in options for option in pacing.options):
         tell(f"Measuring how many samples {run.seconds:g} s hold on this machine.")
-    mine = paced(pacing, options, run, run.batch_size or session(run, options).recipe.batch_size, speed)
+    resolved = session(run, options)
+    typed = {option: resolved.record.arguments[option] for option in pacing.options if option in options}
+    mine = paced(pacing, typed, run, run.batch_size or resolved.recipe.batch_size, speed)
     pace: dict[str, int] = parallel.by_first(lambda: mine)
     if pace:
         told = ", ".join(f"--{option.replace('_', '-')} {samples:,}" for option, samples in pace.items())
@@ -72,8 +75,8 @@ def measure(session: Session) -> float:
     return meter.rate()
 
 
-def paced(pacing: Pacing, typed: Collection[str], run: Run, batch_size: int, speed: Speed) -> dict[str, int]:
-    """Return the options in samples that a run's budget decides; those that somebody `typed` are left out.
+def paced(pacing: Pacing, typed: Mapping[str, int | None], run: Run, batch_size: int, speed: Speed) -> dict[str, int]:
+    """Return the options in samples that a run's budget decides; those that somebody `typed` stay, and are left out.
 
     A budget of samples or steps is divided as it stands; one of seconds by the speeds that `speed` measures, of both
     stages where a recipe has two. Where there are several budgets the one that ends the run first decides.
@@ -82,20 +85,23 @@ def paced(pacing: Pacing, typed: Collection[str], run: Run, batch_size: int, spe
     counts = [*([run.samples] if run.samples else []), *([run.steps * batch_size] if run.steps else [])]
     candidates = [(pacing.share * count, float(count)) for count in counts]
     if run.seconds is not None and asked:
-        candidates.append(by_time(pacing, run.seconds, speed))
+        candidates.append(by_time(pacing, typed, run.seconds, speed))
     if not candidates:
         return {}
     stage, end = min(candidates, key=lambda pair: pair[1])
     return {name: max(round(stage if name == pacing.stage else end), 1) for name in asked}
 
 
-def by_time(pacing: Pacing, seconds: float, speed: Speed) -> tuple[float, float]:
-    """Return the samples of the first stage and of the whole that `seconds` hold."""
+def by_time(pacing: Pacing, typed: Mapping[str, int | None], seconds: float, speed: Speed) -> tuple[float, float]:
+    """Return the samples of the first stage and of the whole that `seconds` hold; a typed first stage stays."""
     brief = min(max(SHARE * seconds, LEAST), MOST)
     if pacing.stage is None:
         return 0.0, seconds * speed({}, brief)
-    first = pacing.share * seconds * speed({pacing.stage: ENDLESS}, brief)
-    return first, first + (1 - pacing.share) * seconds * speed({pacing.stage: 0}, brief)
+    fast, slow = speed({pacing.stage: ENDLESS}, brief), speed({pacing.stage: 0}, brief)
+    first = pacing.share * seconds * fast
+    if pacing.stage in typed:
+        first = min(float(typed[pacing.stage] or 0), seconds * fast)
+    return first, first + max(seconds - first / max(fast, 1e-9), 0.0) * slow
 
 
 class Speedometer:

@@ -17,3 +17,7 @@ class Pacing:
     def options(self) -> tuple[str, ...]:
         """The names of these options."""
         return tuple(name for name in (self.stage, self.end) if name is not None)
+
+    def remark(self, option: str) -> str:
+        """What stands behind an option's quick value where settings are shown."""
+        return " or as the budget says" if option in self.options else ""

@@ -42,6 +42,7 @@ QUICK: dict[str, dict[str, object]] = {
     )
     for name in ("speech_enhance", "speech_enhance_stoi")
 }  # fmt: skip
+# D after a quarter of the time, about as many excerpts as `adversarial_start` has of `decay_samples`; not measured.
 PACING = {name: Pacing(stage="adversarial_start", share=0.25, end="decay_samples") for name in QUICK}
 
 HOP = 0.016  # seconds; windows are twice as long (MetricGAN+: 32 and 16 ms; CMGAN's 6.25 ms take 2.5 times the work)

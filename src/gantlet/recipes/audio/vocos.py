@@ -31,6 +31,7 @@ QUICK: dict[str, dict[str, object]] = {
         **dict(lr=1e-3, decay_samples=150_000, average_halflife=1000),
     }
 }
+# The share is a first guess: nothing has been measured with it.
 PACING = {"vocos": Pacing(stage="warm_up", share=0.3, end="decay_samples")}
 
 

@@ -37,6 +37,7 @@ QUICK: dict[str, dict[str, object]] = {
         **dict(batch_size=4, average_halflife=1_000),
     }
 }
+# The share is a first guess.
 PACING = {"inpaint": Pacing(stage="warm_up", share=0.6, end="decay_samples")}
 
 

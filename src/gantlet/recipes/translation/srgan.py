@@ -43,6 +43,7 @@ QUICK: dict[str, dict[str, object]] = {
         **dict(adversarial_lr=3e-4, average_halflife=1_000, batch_size=4),
     }
 }
+# Two thirds for the L1 stage, as the benchmark divides its budgets; not tuned.
 PACING = {"srgan": Pacing(stage="warm_up", share=2 / 3)}
 
 
