@@ -100,6 +100,15 @@ def test_pictures_into_pictures(recipe: str, folder: Path, tmp_path: Path) -> No
     assert first.shape[2:] == (height * scale, width * scale)
 
 
+def test_what_is_known_stays_bit_for_bit_in_tiles_too(folder: Path, tmp_path: Path) -> None:
+    tiny = {**settings("inpaint"), "smooth": True}
+    model = gantlet.train("inpaint", out=tmp_path / "run", resolution=16, **data_of("inpaint", folder), **tiny, **QUIET)
+    given, mask = torch.rand(1, 1, 500, 420) * 2 - 1, torch.zeros(500, 420)
+    mask[100:400, 200:230] = 1
+    known = mask.expand_as(given) < 0.5
+    assert torch.equal(model.apply(given, mask=mask, tile=384)[known], given[known])
+
+
 @pytest.mark.parametrize("recipe", [name for name in NAMES if catalogue.data_kind(name) in ("excerpts", "mixtures")])
 def test_recordings_into_recordings(recipe: str, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"

@@ -125,6 +125,8 @@ class Translator:
             given = {name: value.cpu() for name, value in beside.items()}
             options: dict[str, Any] = dict(tile=self.tile, beside=given, batch=self._batch())
             made = tiled(self, pictures, self.tiling, self.model.device, **options)
+            if mask is not None and made.shape == pictures.shape:  # feathers round: what is known is to stay as it is
+                made = torch.where(mask.to(made) > 0.5, made, pictures.to(made))
         return made.to(pictures.device)
 
     def _batch(self) -> int:

@@ -14,7 +14,7 @@ def smooth_fill(pictures: Tensor, mask: Tensor) -> Tensor:
     level below, bilinearly. Known pixels stay bit for bit. Where nothing at all is known the filling is 0.
     """
     known = (mask <= 0.5).type_as(pictures)
-    return torch.where(mask > 0.5, _filled(pictures * known, known), pictures)
+    return torch.where(mask > 0.5, _filled(pictures.masked_fill(mask > 0.5, 0.0), known), pictures)
 
 
 def _filled(total: Tensor, weight: Tensor) -> Tensor:

@@ -45,9 +45,13 @@ class GatedUNet(nn.Module):
             with torch.no_grad():
                 self.out.weight.mul_(0.1)  # begins as hardly a change
 
-    def forward(self, pictures: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, mask: Tensor, coarse: Tensor | None = None) -> Tensor:
+        """Return the filled pictures; `coarse` is an earlier filling of them, to be refined."""
         height, width = pictures.shape[2:]
-        base = smooth_fill(pictures, mask) if self.smooth else pictures.masked_fill(mask > 0.5, 0.0)
+        if coarse is not None:
+            base = torch.where(mask > 0.5, coarse, pictures)
+        else:
+            base = smooth_fill(pictures, mask) if self.smooth else pictures.masked_fill(mask > 0.5, 0.0)
         known = torch.cat([base, mask], 1)
         if height % 4 or width % 4:
             known = F.pad(known, (0, -width % 4, 0, -height % 4), mode="replicate")
@@ -72,10 +76,9 @@ class Refined(nn.Module):
 
     def stages(self, pictures: Tensor, mask: Tensor) -> list[Tensor]:
         """Return the filling of each network, from coarse to fine."""
-        found, completed = [], pictures
+        found: list[Tensor] = []
         for network in self.networks:
-            found.append(network(completed, mask))
-            completed = torch.where(mask > 0.5, found[-1].float(), pictures)
+            found.append(network(pictures, mask, found[-1].float() if found else None))
         return found
 
     def forward(self, pictures: Tensor, mask: Tensor) -> Tensor:

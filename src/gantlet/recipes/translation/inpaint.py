@@ -94,7 +94,8 @@ def inpaint(
         batch_size=batch_size,
         apply=fill,
         example=game.example,
-        # The smooth filling is made in blocks of powers of two: tiles from multiples of 32 on share the small ones.
+        # A smooth filling looks as far as its hole is wide. Tiles that begin at multiples of 32 share its smaller
+        # blocks; in a hole wider than the margin they differ from the whole, and only their feathers hide it.
         tiling=None if fourier else Tiling(multiple=32 if smooth else 4, margin=128),
         signs=RESTORATION,
     )
