@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,20 @@ def odd_batch() -> str:
     return ""
 
 
+def threads_left(seconds: float = 10.0) -> list[str]:
+    """Return the names of the group's threads that stay: a joined one is listed until the kernel has buried it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        names = []
+        for path in Path("/proc/self/task").glob("*/comm"):
+            with contextlib.suppress(OSError):  # gone since it was listed
+                names.append(path.read_text().strip())
+        left = [name for name in names if "gloo" in name]
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.01)
+
+
 def main(out: Path) -> None:
     """Do everything in one group and write what happened."""
     torch.set_num_threads(1)
@@ -87,7 +103,7 @@ def main(out: Path) -> None:
         "odd": odd_batch(),
     }
     parallel.stop()
-    report["threads_left"] = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    report["threads_left"] = threads_left()
     (out / f"report-{report['rank']}.json").write_text(json.dumps(report))
 
 
