@@ -101,12 +101,23 @@ def test_pictures_into_pictures(recipe: str, folder: Path, tmp_path: Path) -> No
 
 
 def test_what_is_known_stays_bit_for_bit_in_tiles_too(folder: Path, tmp_path: Path) -> None:
-    tiny = {**settings("inpaint"), "smooth": True}
+    tiny = {**settings("inpaint"), "filled": True}
     model = gantlet.train("inpaint", out=tmp_path / "run", resolution=16, **data_of("inpaint", folder), **tiny, **QUIET)
     given, mask = torch.rand(1, 1, 500, 420) * 2 - 1, torch.zeros(500, 420)
     mask[100:400, 200:230] = 1
     known = mask.expand_as(given) < 0.5
     assert torch.equal(model.apply(given, mask=mask, tile=384)[known], given[known])
+
+
+def test_a_hole_wider_than_a_tile_takes_after_the_whole_picture(folder: Path, tmp_path: Path) -> None:
+    tiny = {**settings("inpaint"), "filled": True}
+    model = gantlet.train("inpaint", out=tmp_path / "run", resolution=16, **data_of("inpaint", folder), **tiny, **QUIET)
+    given, mask = torch.full((1, 1, 1000, 900), 0.8), torch.zeros(1000, 900)
+    mask[100:900, 100:800] = 1
+    made = model.apply(given.masked_fill(mask > 0.5, -1), mask=mask, tile=384)
+    assert (made - 0.8).abs().max() < 0.3
+    half = model.apply(given.masked_fill(mask > 0.5, -1), mask=mask, tile=384, strength=0.5)
+    assert torch.allclose(half[..., 500, 450], (made[..., 500, 450] - 1) / 2, atol=0.05)
 
 
 @pytest.mark.parametrize("recipe", [name for name in NAMES if catalogue.data_kind(name) in ("excerpts", "mixtures")])

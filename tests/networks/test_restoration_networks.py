@@ -118,12 +118,12 @@ def test_sn_patchgan_layers() -> None:
     assert torch.equal(network.judge(network.features(x)), network(x))
 
 
-@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize("filled", [False, True])
 @pytest.mark.parametrize("fourier", [0, 1])
 @pytest.mark.parametrize("size", [(8, 8), (21, 30), (48, 32)])
-def test_gated_unet_takes_any_size_and_looks_into_no_hole(fourier: int, size: tuple[int, int], smooth: bool) -> None:
-    network = gated_unet.GatedUNet(2, 4, fourier, smooth).eval()
-    refined = gated_unet.Refined(network, gated_unet.GatedUNet(2, 4, fourier, smooth)).eval()
+def test_gated_unet_takes_any_size_and_looks_into_no_hole(fourier: int, size: tuple[int, int], filled: bool) -> None:
+    networks = [gated_unet.GatedUNet(2, 4, fourier, filled) for _ in range(2)]
+    network, refined = (gated_unet.Refined(*each, filled=filled).eval() for each in (networks[:1], networks))
     x, mask = torch.rand(2, 2, *size), torch.zeros(2, 1, *size)
     mask[..., 2:7, 3:6] = 1
     other = torch.where(mask > 0.5, torch.full_like(x, float("nan")), x)
@@ -172,13 +172,14 @@ def test_noise_model_by_hand() -> None:
     torch.testing.assert_close(model(x, normal).flatten(), x.flatten() + sigma * correlated)
 
 
-@pytest.mark.parametrize("smooth", [False, True])
-def test_the_second_network_sees_what_the_first_one_filled(smooth: bool) -> None:
+@pytest.mark.parametrize("filled", [False, True])
+def test_the_second_network_sees_what_the_first_one_filled(filled: bool) -> None:
     torch.manual_seed(0)
-    refined = gated_unet.Refined(*(gated_unet.GatedUNet(2, 4, smooth=smooth) for _ in range(2))).eval()
+    networks = [gated_unet.GatedUNet(2, 4, adds=filled) for _ in range(2)]
+    refined = gated_unet.Refined(*networks, filled=filled).eval()
     pictures, mask = torch.rand(1, 2, 16, 16) * 2 - 1, torch.zeros(1, 1, 16, 16)
     mask[..., 4:12, 4:12] = 1
     before = refined(pictures, mask)
     with torch.no_grad():
-        refined.networks[0].out.bias.add_(0.5)
+        networks[0].out.bias.add_(0.5)
     assert (refined(pictures, mask) - before).abs().max() > 1e-4

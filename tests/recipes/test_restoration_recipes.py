@@ -40,7 +40,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "denoise all": ("denoise", dict(events=30.0, multiplicative=0.1, looks=4, salt_and_pepper=0.05, clip=True)),
     "denoise_unpaired": ("denoise_unpaired", {}),
     "inpaint": ("inpaint", dict(marks=1.0, halves=1.0)),
-    "inpaint smoothly": ("inpaint", dict(smooth=True, refine=True)),
+    "inpaint filled": ("inpaint", dict(filled=True, refine=True)),
     "inpaint in two stages": ("inpaint", dict(refine=True, feature_weight=1.0)),
     "inpaint with fourier": ("inpaint", dict(fourier=True, fourier_blocks=1)),
     "context_encoder": ("context_encoder", {}),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gantlet.applying.outlook import outlook
 from gantlet.data import Intensity
 from gantlet.errors import UserError
 from gantlet.recipe import Tiling
@@ -64,7 +65,7 @@ class Translator:
     @property
     def takes_mask(self) -> bool:
         """Tell whether the recipe is told where holes are."""
-        return "mask" in known_options(self.model)
+        return "mask" in tensors_beside(self.model)
 
     @torch.inference_mode()
     def __call__(self, inputs: Tensor, **beside: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ class Translator:
         def prepare(tile: NDArray[Any]) -> Tensor:
             return source.to_unit(tile).to(self.model.device).permute(0, 3, 1, 2)
 
-        beside = {} if mask is None else {"mask": mask}
+        beside = self._beside(pixels, mask, prepare)
         if self.tiling is None:
             inputs = prepare(pixels)
             yield 0, self(inputs, **{name: value.to(inputs) for name, value in beside.items()}).float().cpu()
@@ -117,17 +118,34 @@ class Translator:
         """Return what becomes of pictures [N, C, H, W] in [-1, 1] of any size, on their device."""
         if pictures.ndim != 4 or pictures.shape[1] != self.channels or not pictures.numel():
             raise UserError(f"The model takes pictures [N, {self.channels}, H, W], not {list(pictures.shape)}.")
-        beside = {} if mask is None else {"mask": mask}
         if self.tiling is None:
             inputs = pictures.to(self.model.device, torch.float32)
-            made = self(inputs, **{name: value.to(inputs) for name, value in beside.items()}).float()
+            made = self(inputs, **({} if mask is None else {"mask": mask.to(inputs)})).float()
         else:
-            given = {name: value.cpu() for name, value in beside.items()}
-            options: dict[str, Any] = dict(tile=self.tile, beside=given, batch=self._batch())
+
+            def prepare(tile: NDArray[Any]) -> Tensor:
+                return torch.from_numpy(tile).to(self.model.device, torch.float32).permute(0, 3, 1, 2)
+
+            pixels = pictures.detach().cpu().permute(0, 2, 3, 1).numpy()
+            beside = self._beside(pixels, None if mask is None else mask.cpu(), prepare)
+            options: dict[str, Any] = dict(tile=self.tile, beside=beside, batch=self._batch())
             made = tiled(self, pictures, self.tiling, self.model.device, **options)
             if mask is not None and made.shape == pictures.shape:  # feathers round: what is known is to stay as it is
                 made = torch.where(mask.to(made) > 0.5, made, pictures.to(made))
         return made.to(pictures.device)
+
+    def _beside(
+        self, pixels: NDArray[Any], mask: Tensor | None, prepare: Callable[[NDArray[Any]], Tensor]
+    ) -> dict[str, Tensor]:
+        """Return what tiles get beside pixels [N, H, W, C]: the mask, and what the whole picture tells of its holes."""
+        if mask is None:
+            return {}
+        height, width = pixels.shape[1:3]
+        if self.tiling is None or self.tiles(height, width) == 1 or "guess" not in tensors_beside(self.model):
+            return {"mask": mask}
+        side = side_of_tiles(self.tiling, self.tile)
+        with torch.inference_mode():
+            return {"mask": mask, "guess": outlook(replace(self, mix=1.0), pixels, mask, prepare, side)}
 
     def _batch(self) -> int:
         """Return how many tiles are computed at once: one on a CPU, which gains nothing by more."""
@@ -140,8 +158,17 @@ def known_options(model: Model) -> dict[str, catalogue.Parameter]:
     """Return the options of a recipe's `apply` by name. Raises UserError if it applies to nothing."""
     if model.recipe.apply is None:
         raise UserError(f"Recipe '{model.about['recipe']}' applies to no input; use `gantlet sample` for new pictures.")
-    function: Callable[..., Any] = model.recipe.apply
-    return {each.name: each for each in catalogue.parameters(function)[2:]}  # after the networks and the inputs
+    return {each.name: each for each in _parameters(model) if "Tensor" not in each.annotation}
+
+
+def tensors_beside(model: Model) -> set[str]:
+    """Return the names of the pictures that a recipe's `apply` takes beside its inputs."""
+    return {each.name for each in _parameters(model) if "Tensor" in each.annotation}
+
+
+def _parameters(model: Model) -> list[catalogue.Parameter]:
+    function: Callable[..., Any] | None = model.recipe.apply
+    return [] if function is None else list(catalogue.parameters(function)[2:])  # after the networks and the inputs
 
 
 def translator(model: Model, *, strength: float | None = None, tile: int | None = None, **options: Any) -> Translator:

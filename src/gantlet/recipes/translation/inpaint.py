@@ -32,7 +32,7 @@ TINY = dict(channels=1, resolution=8, num_classes=3, width=4, refine=False, d_wi
 # docs/lab-log.md, 2026-11-22: the smooth filling is most of what a few minutes of one core reach.
 QUICK: dict[str, dict[str, object]] = {
     "inpaint": {
-        **dict(width=16, refine=False, smooth=True, d_width=16, pixel_weight=20.0, adversarial_weight=0.1, lr=1e-3),
+        **dict(width=16, refine=False, filled=True, d_width=16, pixel_weight=20.0, adversarial_weight=0.1, lr=1e-3),
         **dict(d_lr=4e-4, marks=0.5, halves=0.25, warm_up=5_000, decay_samples=8_000),
         **dict(batch_size=4, average_halflife=1_000),
     }
@@ -47,7 +47,7 @@ def inpaint(
     resolution: int | Sequence[int] = 256,  # side of the patches (section 4); any size works, kept for the record
     width: int = 48,  # feature maps of G at full size (authors' code, before its factor .75)
     refine: bool = True,  # a second network that refines what the first one filled (section 3.1)
-    smooth: bool = False,  # G adds to a smooth filling of the hole (push-pull), at first hardly anything
+    filled: bool = False,  # G adds to what the picture's own repeats make of the hole, at first hardly anything
     fourier: bool = False,  # fast Fourier convolutions in G's neck, which see the whole picture (LaMa)
     fourier_blocks: int = 4,  # residual blocks of two of them; LaMa has 9
     d_width: int = 64,  # feature maps of D's first layer (section 3.3)
@@ -74,11 +74,11 @@ def inpaint(
     """
     holes = random_holes(rectangles, strokes, marks, halves)
     game = Game(holes, pixel_weight, feature_weight, adversarial_weight, warm_up)
-    unets = [GatedUNet(channels, width, fourier_blocks if fourier else 0, smooth) for _ in range(2 if refine else 1)]
+    unets = [GatedUNet(channels, width, fourier_blocks if fourier else 0, filled) for _ in range(2 if refine else 1)]
     return Recipe(
         players={
             "G": Player(
-                networks={"G": Refined(*unets)},
+                networks={"G": Refined(*unets, filled=filled)},
                 optimizer=adam(lr, (beta1, beta2)),
                 schedule=maybe_decay(lr, decay_samples),
                 average_halflife=average_halflife,
@@ -94,9 +94,7 @@ def inpaint(
         batch_size=batch_size,
         apply=fill,
         example=game.example,
-        # A smooth filling looks as far as its hole is wide. Tiles that begin at multiples of 32 share its smaller
-        # blocks; in a hole wider than the margin they differ from the whole, and only their feathers hide it.
-        tiling=None if fourier else Tiling(multiple=32 if smooth else 4, margin=128),
+        tiling=None if fourier else Tiling(multiple=4, margin=128),
         signs=RESTORATION,
     )
 
@@ -158,12 +156,13 @@ def report_hole(progress: Progress, filled: Tensor, image: Tensor, mask: Tensor)
         progress.report("hole_share", mask.mean((1, 2, 3)))
 
 
-def fill(nets: Nets, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+def fill(nets: Nets, inputs: Tensor, mask: Tensor | None = None, guess: Tensor | None = None) -> Tensor:
     """Return inputs with what is drawn where `mask` [N, 1, H, W] is 1 (above .5), and bit for bit the same elsewhere.
 
-    Without a mask there is nothing to fill: the inputs come back.
+    `guess` [N, C, H, W] is what the hole may begin with, where the network begins with anything: in tiles, what the
+    whole picture made small was filled with. Without a mask there is nothing to fill: the inputs come back.
     """
     if mask is None:
         return inputs
     hole = (mask > 0.5).float()
-    return composite(inputs, nets.G(inputs, hole).float().clamp(-1, 1), hole)
+    return composite(inputs, nets.G(inputs, hole, guess).float().clamp(-1, 1), hole)
