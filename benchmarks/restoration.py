@@ -19,7 +19,8 @@ denoise: Gaussian noise of sigma 25 on 8-bit grey, not clipped.
 unpaired: half of the photographs are noisy, the others clean; "poisson" is counts of 30 at white and sigma 5,
 "speckle" is intensity times (1 + .25 n) and sigma 5, clipped and rounded to 8 bits; "paired" is the same network
 trained with the true noise, "white" with Gaussian noise of the same mean variance. inpaint: crops of 96 x 96 (textures
-of two waves, made by rule) or 128 x 128, half of the holes rectangles, half strokes; PSNR in the hole.
+of two waves, made by rule) or 128 x 128, half of the holes rectangles, half strokes; PSNR in the hole, beside the
+biharmonic equation's and that of what the quick settings begin with, which learns nothing (layers/shift_fill.py).
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from gantlet.data import open_images
 from gantlet.judging import extractor
 from gantlet.layers import corruption, masks
 from gantlet.layers.degradations import downscale
+from gantlet.layers.shift_fill import self_fill
 from gantlet.media.image import read_image, write_image
 from gantlet.metrics.similarity import crop_border, edge_spectrum_distance, hole_psnr, psnr, ssim
 from picture_data import Named, Pixels, array, averages, decibels, measure, tensor, to_bytes
@@ -292,7 +294,7 @@ def inpaint(given: argparse.Namespace, seed: int) -> None:
 
 
 def filled(model: gantlet.Model, run: Path, test: Named) -> Row:
-    """Return PSNR in the holes of a model and of the biharmonic equation, and how many known values changed."""
+    """Return PSNR in the holes of a model and of what learns nothing, and how many known values changed."""
     rows, changed = [], 0
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, picture) in enumerate(test.items()):
@@ -303,7 +305,8 @@ def filled(model: gantlet.Model, run: Path, test: Named) -> Row:
             made, wanted = model.apply(tensor(blank), mask=hole), tensor(picture)
             changed += int((made != tensor(blank))[(hole < 0.5).expand_as(made)].sum())
             floor = tensor(floors.biharmonic(blank / 255, inside))
-            numbers = {"psnr": made, "biharmonic_psnr": floor, "grey_psnr": tensor(blank)}
+            begun = self_fill(tensor(blank), hole)
+            numbers = {"psnr": made, "begun_psnr": begun, "biharmonic_psnr": floor, "grey_psnr": tensor(blank)}
             rows.append({key: float(hole_psnr(each, wanted, hole, 2)) for key, each in numbers.items()})
             write_image(Path(folder, "given", f"{name}.png"), blank)
             write_image(Path(folder, "mask", f"{name}.png"), (inside * 255).astype(np.uint8))
@@ -337,7 +340,8 @@ def table() -> None:
     noise |= {f"{said}detail": (f"{name}detail", 3) for name, said in methods.items()} | common
     pictures.print_table(ROWS, "denoise", noise)
     pictures.print_table(ROWS, "unpaired", noise)
-    hole = {"PSNR in holes": ("psnr", 2), "biharmonic": ("biharmonic_psnr", 2), "grey": ("grey_psnr", 2)}
+    hole = {"PSNR in holes": ("psnr", 2), "begun with": ("begun_psnr", 2)}
+    hole |= {"biharmonic": ("biharmonic_psnr", 2), "grey": ("grey_psnr", 2)}
     kept = {"known values changed": ("known_values_changed", 0), "in files": ("files_known_values_changed", 0)}
     pictures.print_table(ROWS, "inpaint", {**hole, **kept, "files missing": ("files_missing", 0), **common})
 
