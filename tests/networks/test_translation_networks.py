@@ -130,7 +130,8 @@ def test_every_style_starts_as_the_identity_and_styles_part_ways() -> None:
     assert torch.equal(network(x, code), x)
     for parameter in network.parameters():
         nn.init.normal_(parameter, 0.0, 0.3)
-    same = network(x[:1].repeat(2, 1, 1, 1), code)
-    assert not torch.allclose(same[0], same[1])
+    same = network(x[:1].repeat(3, 1, 1, 1), torch.eye(3))
+    assert torch.equal(same[0], x[0])  # style 0 is the picture itself
+    assert not torch.allclose(same[1], same[2])
     idle = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d) and module.bias is None]
     assert len(idle) == 1 + 2 + 2 + 2  # no bias before a norm; the last convolution keeps its own

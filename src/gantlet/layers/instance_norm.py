@@ -46,14 +46,16 @@ class ConditionalInstanceNorm(nn.Module):
     """Instance norm with a gain and a bias per style (Dumoulin 2017, Eq. 5). x [N, C, H, W], code [N, styles].
 
     A row of `code` holds shares of the styles, which add up to 1: a single 1 for one style; in between lie blends, made
-    of the parameters (section 3.2), not of pictures.
+    of the parameters (section 3.2), not of pictures. Without `normalise` gain and bias act on x as it is.
     """
 
-    def __init__(self, channels: int, styles: int) -> None:
+    def __init__(self, channels: int, styles: int, normalise: bool = True) -> None:
         super().__init__()
+        self.normalise = normalise
         self.gain = nn.Parameter(torch.ones(styles, channels))
         self.bias = nn.Parameter(torch.zeros(styles, channels))
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         gain, bias = ((code @ table)[:, :, None, None] for table in (self.gain, self.bias))
-        return torch.addcmul(bias.type_as(x), instance_norm(x), gain.type_as(x))
+        normal = instance_norm(x) if self.normalise else x
+        return torch.addcmul(bias.type_as(x), normal, gain.type_as(x))

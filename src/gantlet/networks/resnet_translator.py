@@ -6,6 +6,7 @@ Pictures [N, C, H, W] of any size: what is no multiple of 4 is padded by its bor
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.dimensions import cut, pad_to_multiple, shortest_side
 from gantlet.layers.instance_norm import ConditionalInstanceNorm, plain
-from gantlet.networks.small_start import small_start
+from gantlet.networks.small_start import kept_start, small_start
 
 MULTIPLE = 4
 
@@ -72,16 +73,25 @@ class Translator(nn.Module):
         return cut(torch.tanh(self.body(pad_to_multiple(x, MULTIPLE))), x.shape[2:])
 
 
+def slope_of(normalise: bool) -> float:
+    """Return the slope below 0: without norms a layer of ReLUs can die as a whole, and did (docs/lab-log.md)."""
+    return 0.0 if normalise else 0.2
+
+
 class StyleBlock(nn.Module):
     """x + CIN(conv(relu(CIN(conv(x))))): the residual block whose norms know the style."""
 
-    def __init__(self, channels: int, styles: int) -> None:
+    def __init__(self, channels: int, styles: int, normalise: bool = True) -> None:
         super().__init__()
         self.convs = nn.ModuleList(reflected(channels, channels, 3, bias=False) for _ in range(2))
-        self.norms = nn.ModuleList(ConditionalInstanceNorm(channels, styles) for _ in range(2))
+        first, last = (ConditionalInstanceNorm(channels, styles, normalise) for _ in range(2))
+        self.norms = nn.ModuleList([first, last])
+        self.slope = slope_of(normalise)
+        if not normalise:
+            nn.init.zeros_(last.gain)  # nothing else keeps sums of blocks from growing
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        h = F.relu(self.norms[0](self.convs[0](x), code))
+        h = F.leaky_relu(self.norms[0](self.convs[0](x), code), self.slope)
         return x + self.norms[1](self.convs[1](h), code)  # type: ignore[no-any-return]
 
 
@@ -89,30 +99,34 @@ class StyleTranslator(nn.Module):
     """Adds to a picture x [N, C, H, W] what a style changes; `code` [N, styles] holds shares that add up to 1.
 
     The layers of `Translator`, but every norm has gains and biases per style, sizes double by repeating pixels before
-    a 3x3 convolution (Dumoulin 2017, Table 1: no checkerboard), and the output is x plus the last convolution, which
-    starts at 0: every style starts as the identity. Not bounded: the caller clamps what it shows.
+    a 3x3 convolution (Dumoulin 2017, Table 1: no checkerboard), and the output is x plus the last convolution times 1
+    less the share of style 0: that one is x itself, and the others start as it. Not bounded: the caller clamps what it
+    shows. Instance norm hides how bright a place is; without `normalise` a style may depend on it.
     """
 
-    def __init__(self, channels: int, styles: int, width: int = 32, blocks: int = 5) -> None:
+    def __init__(self, channels: int, styles: int, width: int = 32, blocks: int = 5, normalise: bool = True) -> None:
         super().__init__()
         widths = [width, 2 * width, 4 * width]
+        norm = partial(ConditionalInstanceNorm, styles=styles, normalise=normalise)
         self.stem = reflected(channels, width, 7, bias=False)
         self.downs = nn.ModuleList(nn.Conv2d(w, 2 * w, 3, 2, 1, bias=False) for w in widths[:-1])
-        self.blocks = nn.ModuleList(StyleBlock(widths[-1], styles) for _ in range(blocks))
+        self.blocks = nn.ModuleList(StyleBlock(widths[-1], styles, normalise) for _ in range(blocks))
         self.ups = nn.ModuleList(reflected(2 * w, w, 3, bias=False) for w in reversed(widths[:-1]))
-        self.down_norms = nn.ModuleList(ConditionalInstanceNorm(w, styles) for w in widths)
-        self.up_norms = nn.ModuleList(ConditionalInstanceNorm(w, styles) for w in reversed(widths[:-1]))
+        self.down_norms = nn.ModuleList(norm(w) for w in widths)
+        self.up_norms = nn.ModuleList(norm(w) for w in reversed(widths[:-1]))
         self.out = reflected(width, channels, 7)
-        self.apply(small_start)
+        self.slope = slope_of(normalise)
+        self.apply(small_start if normalise else kept_start)
         nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         padded = pad_to_multiple(x, MULTIPLE)
         h = padded
         for layer, norm in zip([self.stem, *self.downs], self.down_norms, strict=True):
-            h = F.relu(norm(layer(h), code))
+            h = F.leaky_relu(norm(layer(h), code), self.slope)
         for block in self.blocks:
             h = block(h, code)
         for up, norm in zip(self.ups, self.up_norms, strict=True):
-            h = F.relu(norm(up(F.interpolate(h, scale_factor=2.0)), code))
-        return cut(padded + self.out(h), x.shape[2:])
+            h = F.leaky_relu(norm(up(F.interpolate(h, scale_factor=2.0)), code), self.slope)
+        change = (1 - code[:, :1, None, None]) * self.out(h)
+        return cut(padded + change, x.shape[2:])

@@ -19,3 +19,12 @@ def small_start(module: nn.Module) -> None:
             nn.init.zeros_(bias)
     elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d | InstanceNorm) and module.weight is not None:
         nn.init.normal_(module.weight, 1.0, 0.02)
+
+
+def kept_start(module: nn.Module) -> None:
+    """Weights that keep sizes through leaky ReLUs of slope .2 (He 2015, Eq. 15), biases 0: where there are no norms."""
+    if isinstance(module, CONVOLUTIONS):
+        weight, bias = weight_and_bias(module)
+        nn.init.kaiming_normal_(weight, 0.2)
+        if bias is not None:
+            nn.init.zeros_(bias)

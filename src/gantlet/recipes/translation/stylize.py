@@ -12,9 +12,8 @@ for the losses of a pretrained network, of which nothing is downloaded here:
   arXiv:1807.10201, Eq. 5, with a Gaussian for its average and without colour, which belongs to the style), and the
   translator adds to its input, from nothing on, so it need not learn to copy. CartoonGAN's first epochs of content
   alone are not needed then. `color_weight` holds colours too, against their drift to those of the style's set.
-* style 0 reconstructs (the auto-encoder term of Gated-GAN) in a phase of its own, now and then: it starts as the
-  identity and is cheap to keep there. So `strength` blends between two honest ends: of the parameters of the norms, not
-  of pictures (Dumoulin 2017, section 3.2).
+* style 0 is the picture itself: what G adds is times 1 less its share. So `strength` blends between two honest ends:
+  of the parameters of the norms, not of pictures (Dumoulin 2017, section 3.2), and of what is added.
 """
 
 from __future__ import annotations
@@ -29,10 +28,12 @@ from gantlet.layers.corruption import blur
 from gantlet.layers.edges import luminance, smooth_edges
 from gantlet.layers.instance_norm import none
 from gantlet.layers.spectral_norm import power_iteration, spectral
-from gantlet.losses.adversarial import hinge
+from gantlet.losses.adversarial import AdversarialLoss, hinge, nonsaturating
+from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.losses.similarity import l1
 from gantlet.networks.patch_discriminator import PatchDiscriminator, patch_layers
 from gantlet.networks.resnet_translator import MULTIPLE, StyleTranslator, reach
+from gantlet.networks.small_start import kept_start
 from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.image_gan import report_game
 from gantlet.recipes.optimizers import adam
@@ -57,6 +58,7 @@ def stylize(
     target_channels: int = 3,  # of the pictures of the styles, the same; filled from the data
     resolution: int | Sequence[int] = 128,  # side, or (height, width), of patches; filled from the data
     num_styles: int = 1,  # filled from the data: class folders of the target set
+    normalise: bool = True,  # instance norm before each gain and bias; False: how bright a place is may matter
     width: int = 32,  # feature maps of G's first layer (Dumoulin 2017, Table 1)
     blocks: int = 5,  # residual blocks (Dumoulin 2017, Table 1)
     d_width: int = 64,  # feature maps of D's first layer (Isola 2017)
@@ -64,8 +66,8 @@ def stylize(
     content_weight: float = 2.0,  # of the brightness that stays
     content_sigma: float = 3.0,  # pixels over which it is averaged
     color_weight: float = 0.0,  # of colours that stay, averaged alike
-    reconstruction_weight: float = 10.0,  # of style 0
-    reconstruction_every: int = 4,  # steps between updates for style 0, which are so much stronger then
+    r1_gamma: float = 0.0,  # of R1, in a non-saturating game without spectral norm (Mescheder 2018); 0: hinges
+    r1_every: int = 2,  # steps between penalties
     edge_weight: float = 1.0,  # of pictures with smoothed edges among D's fakes (CartoonGAN, Eq. 3)
     lr: float = 2e-4,  # Adam, of G
     d_lr: float = 4e-4,  # of D: two time-scales (Heusel 2017)
@@ -80,20 +82,28 @@ def stylize(
 
     content = contents(content_weight, color_weight, content_sigma)
     layers = patch_layers(resolution, most=2) if d_layers is None else d_layers
-    D = spectral(PatchDiscriminator(target_channels, layers, d_width, none, num_styles))
+    D = PatchDiscriminator(target_channels, layers, d_width, none, num_styles)
+    if r1_gamma:
+        D.apply(kept_start)
+    loss = nonsaturating if r1_gamma else hinge
+    penalty = (Phase(player="D", loss=r1_loss(r1_gamma), every=r1_every),) if r1_gamma else ()
     return Recipe(
         players={
             "G": Player(
-                networks={"G": StyleTranslator(source_channels, 1 + num_styles, width, blocks)},
+                networks={"G": StyleTranslator(source_channels, 1 + num_styles, width, blocks, normalise)},
                 optimizer=adam(lr, (beta1, beta2)),
                 average_halflife=average_halflife,
             ),
-            "D": Player(networks={"D": D}, optimizer=adam(d_lr, (beta1, beta2)), constrain=power_iteration),
+            "D": Player(
+                networks={"D": D if r1_gamma else spectral(D)},
+                optimizer=adam(d_lr, (beta1, beta2)),
+                constrain=None if r1_gamma else power_iteration,
+            ),
         },
         phases=(
-            Phase(player="D", loss=discriminator_loss(num_styles, edge_weight)),
-            Phase(player="G", loss=generator_loss(num_styles, content)),
-            Phase(player="G", loss=reconstruction_loss(num_styles, reconstruction_weight), every=reconstruction_every),
+            Phase(player="D", loss=discriminator_loss(loss, num_styles, edge_weight)),
+            *penalty,
+            Phase(player="G", loss=generator_loss(loss, num_styles, content)),
         ),
         batch_size=batch_size,
         apply=applying(num_styles),
@@ -102,8 +112,8 @@ def stylize(
     )
 
 
-def discriminator_loss(num_styles: int, edge_weight: float) -> Loss:
-    """Return D's loss: hinges of pictures of the style, of G's, and of the former with smoothed edges."""
+def discriminator_loss(game: AdversarialLoss, num_styles: int, edge_weight: float) -> Loss:
+    """Return D's loss: of pictures of the style, of G's, and of the former with smoothed edges as fakes."""
 
     def loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
         real, y = batch["target"], label(batch)
@@ -112,33 +122,33 @@ def discriminator_loss(num_styles: int, edge_weight: float) -> Loss:
             shown.append(smooth_edges(real))
         logits = nets.D(torch.cat(shown), y.repeat(len(shown))).float().chunk(len(shown))
         report_game(progress, logits[0], logits[1])
-        terms = {"adversarial": hinge.discriminator(logits[0], logits[1]).mean()}
-        if edge_weight:
-            terms["edges"] = edge_weight * F.relu(1 + logits[2]).mean()
+        terms = {"adversarial": game.discriminator(logits[0], logits[1]).mean()}
+        if edge_weight:  # what a game asks of fakes is the same whatever the reals: these are beyond reproach
+            terms["edges"] = edge_weight * game.discriminator(torch.full_like(logits[2], 99.0), logits[2]).mean()
         return terms
 
     return loss
 
 
-def generator_loss(num_styles: int, content: Callable[[Tensor, Tensor], Losses]) -> Loss:
+def generator_loss(game: AdversarialLoss, num_styles: int, content: Callable[[Tensor, Tensor], Losses]) -> Loss:
     """Return G's loss: D's verdict, and what `content(fake, source)` holds."""
 
     def loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
         source, y = batch["source"], label(batch)
         fake = nets.G(source, code(1 + y, 1.0, num_styles)).float()
         logits = nets.D(fake, y).float()
-        return {"adversarial": hinge.generator(logits, logits).mean(), **content(fake, source)}
+        return {"adversarial": game.generator(logits, logits).mean(), **content(fake, source)}
 
     return loss
 
 
-def reconstruction_loss(num_styles: int, weight: float) -> Loss:
-    """Return G's loss where there is no style: the picture comes back."""
+def r1_loss(gamma: float) -> Loss:
+    """Return the penalty gamma/2 |grad D(x)|^2 on pictures of the styles (Mescheder 2018, Eq. 9), per patch."""
 
     def loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
-        source = batch["source"]
-        same = nets.G(source, code(torch.zeros_like(label(batch)), 1.0, num_styles))
-        return {"reconstruction": weight * l1(same, source).mean()}
+        y = label(batch)
+        norm = gradient_norm_squared(lambda x: nets.D(x, y).flatten(1).mean(1), batch["target"])
+        return {"r1": gamma / 2 * norm.mean()}
 
     return loss
 
