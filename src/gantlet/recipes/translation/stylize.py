@@ -44,7 +44,7 @@ TINY = dict(
     source_channels=1, target_channels=1, resolution=8, num_styles=3, width=4, d_width=4, blocks=1, batch_size=4
 )
 QUICK: dict[str, dict[str, object]] = {
-    # docs/lab-log.md, 2026-11-22: no norms, a penalty, small batches and a D at half G's rate are what made styles part.
+    # docs/lab-log.md, 2026-11-22: no norms, a penalty, small batches, a D at half G's rate: styles part with these.
     "stylize": {
         **dict(width=12, blocks=2, d_width=32, normalise=False, r1_gamma=60.0, edge_weight=0.0, content_weight=1.0),
         **dict(lr=1e-3, d_lr=5e-4, batch_size=4, average_halflife=1_000),
