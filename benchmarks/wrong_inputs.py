@@ -170,7 +170,7 @@ def kinds() -> dict[str, Case]:
         make = drawn(f"in.{suffix}", form, mode)
         found[f"{suffix} {mode}"] = Case("inpaint", due, make)
     heads = {"16-bit palette": png(16, 3), "32 bits": png(32, 2), "no width": png(8, 2, width=0)}
-    heads |= {"a billion pixels": png(8, 2, 40_000, 25_000), "no pixels": png(8, 2, body=b""), "short": png(8, 2, 90)}
+    heads |= {"a billion pixels": png(8, 2, 40_000, 25_000), "no pixels": png(8, 2, body=b""), "short": png(8, 2, 400)}
     heads["palette index beyond"] = png(8, 3, body=zlib.compress(b"\xff" * HEIGHT * (1 + WIDTH)))
     for name, data in heads.items():
         due = "either" if name == "palette index beyond" else "refuse"
