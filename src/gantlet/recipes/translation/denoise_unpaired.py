@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gantlet.losses.adversarial import nonsaturating
+from gantlet.losses.noise_statistics import noise_distance
 from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.networks.dncnn import DnCNN
 from gantlet.networks.noise_model import NoiseModel
@@ -78,6 +79,7 @@ def denoise_unpaired(
     kernel: int = 3,  # side of the kernel that correlates it
     sigma: float = 25.0,  # its strength at the start, in grey levels of 255
     clip: bool = True,  # made pictures to [black, white], as the noisy ones of files are; False for noisy floats
+    statistics_weight: float = 100.0,  # of the distance of statistics of the noise (docs/lab-log.md, 2026-11-22)
     d_width: int = 32,  # feature maps of D's first layer
     r1_gamma: float = 0.1,  # of D's gradient penalty
     r1_every: int = 8,  # steps between penalties
@@ -97,7 +99,7 @@ def denoise_unpaired(
     if source_channels != target_channels:
         raise ValueError(f"noisy pictures have {source_channels} channels, clean ones {target_channels}")
 
-    game = Game(kernel, clip, r1_gamma)
+    game = Game(kernel, clip, r1_gamma, statistics_weight)
     G = DnCNN(target_channels, depth, width, norm)
     N = NoiseModel(target_channels, knots, kernel, sigma / 127.5)
     D = NoiseJudge(target_channels, d_width)
@@ -134,6 +136,7 @@ class Game:
     kernel: int
     clip: bool
     r1_gamma: float
+    statistics_weight: float
 
     def made(self, nets: Nets, clean: Tensor, progress: Progress) -> Tensor:
         """Return clean pictures with the model's noise."""
@@ -161,10 +164,14 @@ class Game:
         return {"r1": self.r1_gamma / 2 * values * gradient_norm_squared(critic, batch["source"]).mean()}
 
     def noise(self, nets: Nets, batch: Batch, progress: Progress) -> Losses:
-        """D's judgement of made pictures."""
-        fake_logits = nets.D(self.made(nets, batch["target"], progress))
+        """D's judgement of made pictures, and how unlike their noise's statistics are."""
+        made = self.made(nets, batch["target"], progress)
+        fake_logits = nets.D(made)
         progress.report("sigma", nets.N.log_sigma.detach().exp() * 127.5)  # mean over knots, in grey levels
-        return {"adversarial": nonsaturating.generator(fake_logits, fake_logits).mean()}
+        terms = {"adversarial": nonsaturating.generator(fake_logits, fake_logits).mean()}
+        if self.statistics_weight:
+            terms["statistics"] = self.statistics_weight * noise_distance(made, batch["source"])
+        return terms
 
     def denoiser(self, nets: Nets, batch: Batch, progress: Progress) -> Losses:
         """Squared error on pictures made with the averaged model, which does not waver."""
