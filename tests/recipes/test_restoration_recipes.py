@@ -45,7 +45,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "inpaint with fourier": ("inpaint", dict(fourier=True, fourier_blocks=1)),
     "context_encoder": ("context_encoder", {}),
 }
-OF_THE_WHOLE_BATCH = {"esrgan"}  # a relativistic average is a mean over the batch
+OF_THE_WHOLE_BATCH = {"esrgan": 1, "denoise_unpaired": 2}  # the phase whose loss is of the batch as one
 
 
 def name_of(case: str) -> str:
@@ -148,7 +148,7 @@ def test_two_halves_of_a_batch_give_the_gradients_of_the_whole(case: str, tmp_pa
             found.append({name: p.grad.clone() for name, p in named.items() if p.grad is not None})
         worst = max(float((found[0][name] - found[1][name]).abs().max()) for name in found[0])
         scale = max(float(value.abs().max()) for value in found[0].values())
-        if case in OF_THE_WHOLE_BATCH and number > 0:
+        if OF_THE_WHOLE_BATCH.get(case) == number:
             assert worst > 1e-7 * scale, (number, worst, scale)
         else:
             assert worst <= 5e-6 * max(scale, 1)
@@ -320,7 +320,7 @@ def test_the_noise_model_learns_noise_that_depends_on_intensity(tmp_path: Path) 
     state = loop.train(training, rows)
     with torch.no_grad():
         learnt = state.nets.averaged.N.sigma(torch.tensor([-0.6, 0.0, 0.6]).view(1, 1, 1, 3)).flatten() * 127.5
-    torch.testing.assert_close(learnt, torch.tensor([16.0, 25.0, 34.0]), rtol=0.2, atol=0)
+    torch.testing.assert_close(learnt, torch.tensor([16.0, 25.0, 34.0]), rtol=0.1, atol=0)
 
 
 @pytest.mark.parametrize("case", CASES)
