@@ -1,9 +1,10 @@
-"""PNG files that promise more pixels than they hold are refused; whole ones of every kind are not."""
+"""PNG files that promise more pixels than they hold are refused, whole ones are not; large ones are written in strips."""
 
 from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 from gantlet.errors import UserError
-from gantlet.media.image import encode_png, read_image
+from gantlet.media import image
+from gantlet.media import png as media_png
+from gantlet.media.image import encode_png, read_image, read_layers, write_image
 from gantlet.media.png import missing_bytes
 
 
@@ -54,3 +57,30 @@ def test_missing_pixels_are_refused_in_a_sentence(tmp_path: Path) -> None:
     assert missing_bytes(file.read_bytes()) == 10 * (91 - 61)
     with pytest.raises(UserError, match=r"short\.png.*300 bytes of its pixels are missing"):
         read_image(file)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [(1, 1), (5, 9), (70, 31)])
+def test_what_is_written_strip_by_strip_comes_back(
+    channels: int, dtype: type, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image, "IN_PIECES", 0)
+    monkeypatch.setattr(media_png, "PIECE", 1000)  # a few rows at a time
+    pixels = np.random.default_rng(0).integers(np.iinfo(dtype).max, size=(*size, channels)).astype(dtype)
+    data = encode_png(pixels)
+    assert missing_bytes(data) == 0
+    found, alpha = read_layers(data)
+    both = found if alpha is None else np.concatenate([found, alpha], -1)
+    assert np.array_equal(both, pixels)
+
+
+def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image, "IN_PIECES", 0)
+    pixels = np.random.default_rng(0).integers(256, size=(2000, 4000, 3)).astype(np.uint8)
+    tracemalloc.start()
+    write_image(tmp_path / "large.png", pixels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < pixels.nbytes / 2
+    assert np.array_equal(read_image(tmp_path / "large.png"), pixels)

@@ -6,8 +6,7 @@ import io
 import os
 import struct
 import warnings
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from PIL.ImageFile import ImageFile
 
 from gantlet.errors import UserError
 from gantlet.media.foreign import MAX_BLANK, MAX_FILE_BYTES, check_ratio, reading, reason, shown
-from gantlet.media.png import missing_bytes
+from gantlet.media.png import KINDS, missing_bytes, png_pieces
 
 if TYPE_CHECKING:
     from gantlet.data.intensity import Intensity
@@ -29,6 +28,7 @@ Pixels = NDArray[Any]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pnm"})
+IN_PIECES = 50_000_000  # values above which a PNG is written strip by strip, larger than Pillow would make it
 MAX_PIXELS = 100_000_000  # checked on the header, before anything is decoded
 _TOO_MANY = f"only pictures of 1 to {MAX_PIXELS:,} pixels are read; make it smaller or leave it out"
 
@@ -260,29 +260,25 @@ def write_image(path: str | Path, array: Pixels) -> None:
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise UserError(f"{shown(path)}: pictures are written as .png; choose a name ending in .png.")
-    encoded = encode_png(array)
-    replace(path, lambda file: file.write(encoded))
+    pieces = encoded_png(array)
+    replace(path, lambda file: file.writelines(pieces))
 
 
 def encode_png(array: Pixels) -> bytes:
     """Return the PNG file of [H, W] or [H, W, C] uint8 or uint16 pixels, C from 1 to 4; ValueError for others."""
+    return b"".join(encoded_png(array))
+
+
+def encoded_png(array: Pixels) -> Iterable[bytes]:
+    """Return `encode_png` in pieces: a large picture's file is never in memory as a whole."""
     pixels = array[..., None] if array.ndim == 2 else array
-    kinds = {1: 0, 2: 4, 3: 2, 4: 6}
-    if pixels.ndim != 3 or pixels.shape[2] not in kinds or pixels.dtype not in (np.uint8, np.uint16) or not array.size:
+    if pixels.ndim != 3 or pixels.shape[2] not in KINDS or pixels.dtype not in (np.uint8, np.uint16) or not array.size:
         raise ValueError(f"a PNG holds uint8 or uint16 [H, W, 1 to 4], not {array.dtype} {list(array.shape)}")
-    height, width, channels = pixels.shape
-    depth = pixels.dtype.itemsize
-    if depth == 1:
-        buffer = io.BytesIO()
-        Image.fromarray(np.ascontiguousarray(pixels[..., 0] if channels == 1 else pixels)).save(buffer, "PNG")
-        return buffer.getvalue()
-    rows = pixels.astype(">u2").reshape(height, -1).view(np.uint8)
-    lines = np.zeros((height, 1 + rows.shape[1]), np.uint8)  # each row is preceded by its filter, 0: none
-    lines[:, 1:] = rows
-    head = struct.pack(">IIBBBBB", width, height, 16, kinds[channels], 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))
-    body = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
-    return b"\x89PNG\r\n\x1a\n" + body
+    if pixels.dtype == np.uint16 or pixels.size > IN_PIECES:
+        return png_pieces(pixels)
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)).save(buffer, "PNG")
+    return (buffer.getvalue(),)
 
 
 def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:

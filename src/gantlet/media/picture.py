@@ -13,7 +13,7 @@ from gantlet.errors import UserError
 from gantlet.media.foreign import MAX_ARRAY_BYTES, reading, shown
 from gantlet.media.image import (
     SUFFIXES,
-    encode_png,
+    encoded_png,
     read_frames,
     read_layers,
     replace,
@@ -150,5 +150,5 @@ def write_picture(path: Path, picture: Picture, scale: int = 1) -> None:
         kept = whole if len(whole) > 1 else whole[0]
         replace(path, lambda file: np.save(file, kept))
         return
-    encoded = encode_png(whole[0]) if suffix == ".png" else encode_tiff(whole[0], alpha is not None)
-    replace(path, lambda file: file.write(encoded))
+    pieces = encoded_png(whole[0]) if suffix == ".png" else [encode_tiff(whole[0], alpha is not None)]
+    replace(path, lambda file: file.writelines(pieces))
