@@ -1,4 +1,4 @@
-"""PNG files that promise more pixels than they hold are refused, whole ones are not; large ones are written in strips."""
+"""PNG files that lack pixels are refused, whole ones of every kind are not; large ones are written in strips."""
 
 from __future__ import annotations
 
