@@ -93,8 +93,9 @@ def denoise_unpaired(
 ) -> Recipe:
     """ "source" are noisy pictures, "target" clean ones of the same kind, unaligned: N learns the noise, G removes it.
 
-    N adds noise to clean pictures until D cannot tell them from noisy ones; G learns on these made pairs by squared
-    error. The two sets should show the same kind of thing, or D finds that difference instead.
+    N adds noise to clean pictures until D cannot tell them from noisy ones, held by statistics of the noise; G learns
+    on these made pairs by squared error. The two sets should show the same kind of thing, or D finds that difference
+    instead.
     """
     if source_channels != target_channels:
         raise ValueError(f"noisy pictures have {source_channels} channels, clean ones {target_channels}")
