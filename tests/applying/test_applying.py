@@ -14,8 +14,10 @@ from models import model_of
 from PIL import Image
 
 import gantlet
+from gantlet.applying import pictures
 from gantlet.applying.pictures import Extras, apply_pictures
 from gantlet.cli import main
+from gantlet.data import Intensity
 from gantlet.media.image import encode_png, write_frames
 from gantlet.media.picture import Picture, read_picture, write_picture
 
@@ -205,6 +207,29 @@ def test_grey_pictures_suit_models_of_colour_and_the_reverse_if_grey(tmp_path: P
     np.testing.assert_array_equal(read_picture(tmp_path / "b.png").pixels[0], grey.repeat(3, 2))
     apply_pictures(model_of("same", 1), tmp_path / "b.png", tmp_path / "c.png")
     np.testing.assert_array_equal(read_picture(tmp_path / "c.png").pixels[0], grey)
+
+
+def test_values_are_rounded_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between networks and pixels they are float64, several times: all at once they took more than the picture."""
+    intensity = Intensity(0.0, 255.0, "uint8")
+    made = torch.rand(1, 1, 100, 7) * 2 - 1
+
+    class Run:
+        channels, intensities, tiling = 1, (intensity, intensity), None
+
+        def rows(self, *_: object) -> list[tuple[int, torch.Tensor]]:
+            return [(0, made)]
+
+    seen: list[int] = []
+
+    def watched(rows: torch.Tensor, target: Intensity) -> np.ndarray:
+        seen.append(len(rows))
+        return intensity.to_raw(rows)
+
+    monkeypatch.setattr(pictures, "to_raw", watched)
+    result = pictures.translate(Run(), Picture(np.zeros((1, 100, 7, 1), np.uint8)))  # type: ignore[arg-type]
+    assert max(seen) <= pictures.STRIP < 100
+    assert np.array_equal(result.made.pixels[0], intensity.to_raw(made[0].permute(1, 2, 0)))
 
 
 def test_a_classifier_writes_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,8 @@ from gantlet.report.status import Status, choose_status
 
 Pixels = NDArray[Any]
 
+STRIP = 32  # rows that are brought to the target's type at once
+
 
 @dataclass(frozen=True)
 class Extras:
@@ -183,7 +185,9 @@ def translate(
             if made is None:
                 height = rows.shape[2] if run.tiling is None else picture.size[0] * scale
                 made = np.empty((picture.frames, height, rows.shape[3], rows.shape[1]), target.dtype)
-            made[frame, top : top + rows.shape[2]] = to_raw(rows[0].permute(1, 2, 0), target)
+            for first in range(0, rows.shape[2], STRIP):  # what is between is float64, several times
+                some = rows[0, :, first : first + STRIP].permute(1, 2, 0)
+                made[frame, top + first : top + first + some.shape[0]] = to_raw(some, target)
     assert made is not None
     alpha = None if picture.alpha is None else _alpha(picture.alpha, made)
     shown_as = picture if pixels is picture.pixels else Picture(pixels)
