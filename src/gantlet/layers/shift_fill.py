@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gantlet.layers.smooth_fill import smooth_fill
 
-# Chosen on BSD68 (benchmarks/restoration.py trains on it): docs/lab-log.md, 2026-11-22.
+# Chosen on the photographs that benchmarks/restoration.py trains on: docs/lab-log.md, 2026-11-22.
 OVERLAP = 0.4  # shifts count for which this share of the known pixels meets known pixels
 NOISE = 0.03  # disagreement below which shifts count alike, as a share of the variance
 POWER = 8.0  # a shift of half the disagreement counts 2^8 times as much

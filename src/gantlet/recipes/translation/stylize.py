@@ -67,7 +67,7 @@ def stylize(
     content_sigma: float = 3.0,  # pixels over which it is averaged
     color_weight: float = 0.0,  # of colours that stay, averaged alike
     r1_gamma: float = 0.0,  # of R1, in a non-saturating game without spectral norm (Mescheder 2018); 0: hinges
-    r1_every: int = 2,  # steps between penalties
+    r1_every: int = 2,  # steps between penalties (a first guess)
     edge_weight: float = 1.0,  # of pictures with smoothed edges among D's fakes (CartoonGAN, Eq. 3)
     lr: float = 2e-4,  # Adam, of G
     d_lr: float = 4e-4,  # of D: two time-scales (Heusel 2017)
