@@ -25,12 +25,12 @@ def translator_blocks(resolution: int | Sequence[int]) -> int:
     return 9 if side >= 256 else 6 if side >= 64 else 3
 
 
-def reach(blocks: int) -> int:
+def reach(blocks: int, fine: int = 0) -> int:
     """Return how far, in pixels, an output pixel looks around itself: half the receptive field of the convolutions.
 
-    3 + 1 + 2 going down, 4 for each of two convolutions a block, at most as much going up.
+    3 + 1 + 2 going down, 4 for each of two convolutions a block, at most as much going up, 1 for each `fine` layer.
     """
-    return 2 * (3 + 1 + 2) + 2 * MULTIPLE * blocks
+    return 2 * (3 + 1 + 2) + 2 * MULTIPLE * blocks + fine
 
 
 def reflected(in_channels: int, out_channels: int, kernel: int, bias: bool = True) -> nn.Conv2d:
@@ -101,10 +101,14 @@ class StyleTranslator(nn.Module):
     The layers of `Translator`, but every norm has gains and biases per style, sizes double by repeating pixels before
     a 3x3 convolution (Dumoulin 2017, Table 1: no checkerboard), and the output is x plus the last convolution times 1
     less the share of style 0: that one is x itself, and the others start as it. Not bounded: the caller clamps what it
-    shows. Instance norm hides how bright a place is; without `normalise` a style may depend on it.
+    shows. Instance norm hides how bright a place is; without `normalise` a style may depend on it. With `fine` layers
+    the way up adds the maps of the way down, and that many 3x3 convolutions at full size, which see x as well, end it:
+    what a style does to single pixels need not pass through maps of a quarter of the size.
     """
 
-    def __init__(self, channels: int, styles: int, width: int = 32, blocks: int = 5, normalise: bool = True) -> None:
+    def __init__(
+        self, channels: int, styles: int, width: int = 32, blocks: int = 5, normalise: bool = True, fine: int = 0
+    ) -> None:
         super().__init__()
         widths = [width, 2 * width, 4 * width]
         norm = partial(ConditionalInstanceNorm, styles=styles, normalise=normalise)
@@ -114,19 +118,27 @@ class StyleTranslator(nn.Module):
         self.ups = nn.ModuleList(reflected(2 * w, w, 3, bias=False) for w in reversed(widths[:-1]))
         self.down_norms = nn.ModuleList(norm(w) for w in widths)
         self.up_norms = nn.ModuleList(norm(w) for w in reversed(widths[:-1]))
-        self.out = reflected(width, channels, 7)
+        self.fine = nn.ModuleList(
+            reflected(width + (channels if number == 0 else 0), width, 3, bias=False) for number in range(fine)
+        )
+        self.fine_norms = nn.ModuleList(norm(width) for _ in range(fine))
+        self.out = reflected(width, channels, 3 if fine else 7)
         self.slope = slope_of(normalise)
         self.apply(small_start if normalise else kept_start)
         nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         padded = pad_to_multiple(x, MULTIPLE)
-        h = padded
+        h, kept = padded, []
         for layer, norm in zip([self.stem, *self.downs], self.down_norms, strict=True):
             h = F.leaky_relu(norm(layer(h), code), self.slope)
+            kept.append(h)
         for block in self.blocks:
             h = block(h, code)
-        for up, norm in zip(self.ups, self.up_norms, strict=True):
-            h = F.leaky_relu(norm(up(F.interpolate(h, scale_factor=2.0)), code), self.slope)
+        for up, norm, beside in zip(self.ups, self.up_norms, reversed(kept[:-1]), strict=True):
+            h = up(F.interpolate(h, scale_factor=2.0))
+            h = F.leaky_relu(norm(h + beside if self.fine else h, code), self.slope)
+        for number, (layer, norm) in enumerate(zip(self.fine, self.fine_norms, strict=True)):
+            h = F.leaky_relu(norm(layer(h if number else torch.cat([h, padded], 1)), code), self.slope)
         change = (1 - code[:, :1, None, None]) * self.out(h)
         return cut(padded + change, x.shape[2:])

@@ -44,10 +44,10 @@ TINY = dict(
     source_channels=1, target_channels=1, resolution=8, num_styles=3, width=4, d_width=4, blocks=1, batch_size=4
 )
 QUICK: dict[str, dict[str, object]] = {
-    # docs/lab-log.md, 2026-11-22: no norms, a penalty, small batches, a D at half G's rate: styles part with these.
+    # docs/lab-log.md, 2026-11-22: layers at full size, small patches, no norms: styles part with these.
     "stylize": {
-        **dict(width=12, blocks=2, d_width=32, normalise=False, r1_gamma=60.0, edge_weight=0.0, content_weight=1.0),
-        **dict(lr=1e-3, d_lr=5e-4, batch_size=4, average_halflife=1_000),
+        **dict(width=12, blocks=1, fine=2, normalise=False, d_width=32, d_layers=1, r1_gamma=10.0, edge_weight=0.0),
+        **dict(content_weight=1.0, lr=2e-3, d_lr=1e-3, batch_size=4, average_halflife=1_000),
     }
 }
 
@@ -61,6 +61,7 @@ def stylize(
     normalise: bool = True,  # instance norm before each gain and bias; False: how bright a place is may matter
     width: int = 32,  # feature maps of G's first layer (Dumoulin 2017, Table 1)
     blocks: int = 5,  # residual blocks (Dumoulin 2017, Table 1)
+    fine: int = 0,  # layers at full size that see the photograph itself, and maps of the way down added going up
     d_width: int = 64,  # feature maps of D's first layer (Isola 2017)
     d_layers: int | None = None,  # of stride 2 in D; None: patches of 34 pixels, or 16 where pictures are small
     content_weight: float = 2.0,  # of the brightness that stays
@@ -90,7 +91,7 @@ def stylize(
     return Recipe(
         players={
             "G": Player(
-                networks={"G": StyleTranslator(source_channels, 1 + num_styles, width, blocks, normalise)},
+                networks={"G": StyleTranslator(source_channels, 1 + num_styles, width, blocks, normalise, fine)},
                 optimizer=adam(lr, (beta1, beta2)),
                 average_halflife=average_halflife,
             ),
@@ -107,7 +108,7 @@ def stylize(
         ),
         batch_size=batch_size,
         apply=applying(num_styles),
-        tiling=Tiling(multiple=MULTIPLE, margin=min(reach(blocks), 128)),
+        tiling=Tiling(multiple=MULTIPLE, margin=min(reach(blocks, fine), 128)),
         signs=PATCH_GAME,
     )
 
