@@ -99,7 +99,8 @@ def test_pictures_of_any_size_keep_it(size: tuple[int, int]) -> None:
     code = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     assert UNet(2, 3, 3, 4)(x).shape == (2, 3, *size)
     assert Translator(2, 3, 4, 1)(x).shape == (2, 3, *size)
-    assert StyleTranslator(2, 2, 4, 1)(x, code).shape == (2, 2, *size)
+    for fine in (0, 2):
+        assert StyleTranslator(2, 2, 4, 1, fine=fine)(x, code).shape == (2, 2, *size)
 
 
 def test_volumes_are_pictures_with_one_more_dimension() -> None:
@@ -123,9 +124,10 @@ def test_a_class_adds_its_own_filter_to_the_common_one() -> None:
     assert torch.equal(network(x), maps[:, :1])
 
 
-def test_every_style_starts_as_the_identity_and_styles_part_ways() -> None:
+@pytest.mark.parametrize("fine", [0, 2])
+def test_every_style_starts_as_the_identity_and_styles_part_ways(fine: int) -> None:
     torch.manual_seed(0)
-    network = StyleTranslator(3, 3, 4, 1)
+    network = StyleTranslator(3, 3, 4, 1, fine=fine)
     x, code = torch.rand(2, 3, 12, 12), torch.eye(3)[:2]
     assert torch.equal(network(x, code), x)
     for parameter in network.parameters():
@@ -134,4 +136,24 @@ def test_every_style_starts_as_the_identity_and_styles_part_ways() -> None:
     assert torch.equal(same[0], x[0])  # style 0 is the picture itself
     assert not torch.allclose(same[1], same[2])
     idle = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d) and module.bias is None]
-    assert len(idle) == 1 + 2 + 2 + 2  # no bias before a norm; the last convolution keeps its own
+    assert len(idle) == 1 + 2 + 2 + 2 + fine  # no bias before a norm; the last convolution keeps its own
+
+
+def test_fine_layers_see_the_photograph_at_full_size() -> None:
+    torch.manual_seed(0)
+    network, code = StyleTranslator(1, 2, 2, 1, normalise=False, fine=2).double(), torch.eye(2)[1:].double()
+    nn.init.normal_(network.out.weight)
+    nn.init.zeros_(network.downs[0].weight)  # nothing passes through smaller maps
+    nn.init.zeros_(network.ups[1].weight)
+    x = torch.randn(1, 1, 96, 96, dtype=torch.float64, requires_grad=True)
+    network(x, code)[0, 0, 48, 48].backward()
+    assert x.grad is not None
+    seen = x.grad[0, 0].abs().sum(0).nonzero().flatten()
+    assert (int(seen[0]), int(seen[-1])) == (48 - 6, 48 + 6)  # 1 + 1 + 1 of the last three layers, 3 of the first
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, 0.0, 0.5)
+    x.grad = None
+    network(x, code)[0, 0, 48, 48].backward()
+    assert x.grad is not None
+    seen = x.grad[0, 0].abs().sum(0).nonzero().flatten()
+    assert 6 < max(48 - int(seen[0]), int(seen[-1]) - 48) <= reach(1, 2)
