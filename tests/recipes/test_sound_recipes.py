@@ -14,8 +14,11 @@ from torch import Tensor, nn
 from gantlet.draws import SampleDraws
 from gantlet.engine import loop, nets
 from gantlet.engine.health import Guard
+from gantlet.layers.griffin_lim import first_phase, griffin_lim
 from gantlet.layers.spectral_pictures import SpectralPictures
+from gantlet.layers.stft import framed, from_polar, istft, stft
 from gantlet.recipe import Recipe
+from gantlet.recipes.audio.vocoder import mel_spec
 
 GENERATORS = ("specgan", "specgan_2018", "wavegan", "wavegan_gp")
 
@@ -102,9 +105,9 @@ def test_vocoders_take_what_their_hearing_gives(name: str) -> None:
     torch.testing.assert_close(both[:, :1], sound, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["vocos", "hifigan"])
-def test_a_long_mel_may_be_cut_with_the_margin_that_is_stated(name: str) -> None:
-    recipe = build(name)
+@pytest.mark.parametrize(("name", "options"), [("vocos", {}), ("vocos", {"iterations": 2}), ("hifigan", {})])
+def test_a_long_mel_may_be_cut_with_the_margin_that_is_stated(name: str, options: dict[str, int]) -> None:
+    recipe = build(name, **options)
     assert recipe.hearing is not None
     assert recipe.hearing.features is not None
     assert recipe.apply is not None
@@ -119,6 +122,28 @@ def test_a_long_mel_may_be_cut_with_the_margin_that_is_stated(name: str) -> None
         part = recipe.apply(networks, recipe.hearing.features(piece))
     inner = part[..., margin : margin + 32 * hop]
     torch.testing.assert_close(inner, whole[..., start : start + 32 * hop], atol=1e-5, rtol=1e-4)
+
+
+def test_vocos_begins_with_what_griffin_lim_reaches() -> None:
+    recipe = build("vocos", iterations=3)
+    assert recipe.hearing is not None
+    assert recipe.hearing.features is not None
+    assert recipe.apply is not None
+    networks = nets.build(recipe, torch.device("cpu"))
+    nn.init.zeros_(networks.G.head.weight)
+    wave = torch.rand(2, 1, 640, generator=torch.Generator().manual_seed(0)) - 0.5
+    mel = recipe.hearing.features(wave)
+    with torch.inference_mode(), nets.evaluating(networks):
+        made = recipe.apply(networks, mel)
+    spec = mel_spec(8000, 64, 16, 12, 0.0, None, htk=True, floor=1e-7)
+    magnitudes, padding = spec.to_magnitudes(mel[:, None]).clamp_min(1e-5), framed(64, 16)
+    phase = first_phase(magnitudes[..., :1]).expand_as(magnitudes)
+    heard = griffin_lim(magnitudes, 64, 16, 640, 3, phase=phase, padding=padding)
+    expected = from_polar(magnitudes, stft(heard, 64, 16, padding).angle())
+    torch.testing.assert_close(made, istft(expected, 64, 16, padding=padding), atol=1e-5, rtol=1e-4)
+    nn.init.normal_(networks.G.head.weight)  # and it is learnt on: a gradient passes
+    networks.G(mel).square().sum().backward()
+    assert float(networks.G.embed.weight.grad.abs().sum()) > 0
 
 
 def test_a_vocoder_warms_up_without_discriminators(tmp_path: Path) -> None:

@@ -45,6 +45,22 @@ def first_phase(magnitudes: Tensor) -> Tensor:
     return angles.type_as(magnitudes)
 
 
+def rough_spectrum(magnitudes: Tensor, n_fft: int, hop: int, iterations: int, padding: int | None = None) -> Tensor:
+    """Return a spectrum [N, C, n_fft / 2 + 1, frames] with these magnitudes and the phase of some iterations.
+
+    The first angles are random for every line and the same in every frame, so that what a frame becomes depends on its
+    neighbours and not on its number: a long sound can be made in pieces. No gradient passes.
+    """
+    with torch.no_grad(), torch.autocast(magnitudes.device.type, enabled=False):
+        size = wide(magnitudes)
+        phase = first_phase(size[..., :1]).expand_as(size)
+        if iterations:
+            length = size.shape[-1] * hop
+            wave = griffin_lim(size, n_fft, hop, length, iterations, phase=phase, padding=padding)
+            phase = stft(wave, n_fft, hop, padding).angle()
+        return from_polar(size, phase)
+
+
 def spectral_convergence(wave: Tensor, magnitudes: Tensor, n_fft: int, hop: int, padding: int | None = None) -> Tensor:
     """Return | |STFT(wave)| - magnitudes | / |magnitudes| per sample, [N]: 0 for a wave that has them."""
     apart = torch.linalg.vector_norm((magnitude(stft(wave, n_fft, hop, padding)) - magnitudes).flatten(1), dim=1)

@@ -6,6 +6,8 @@ All layers work at the rate of frames; the inverse STFT does all upsampling. Sha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,12 +38,23 @@ class ConvNeXtBlock(nn.Module):
 class Generator(nn.Module):
     """Convolution, norm, blocks, norm, then log magnitude and phase of every line of every frame, inverse STFT.
 
-    The phase is what a complex number of modulus 1 and that angle has: wrapping comes by itself (section 3.2).
+    The phase is what a complex number of modulus 1 and that angle has: wrapping comes by itself (section 3.2). With
+    `rough`, which makes a spectrum [N, n_fft / 2 + 1, frames] of mels, they are what that one is multiplied by, so that
+    G begins with it.
     """
 
-    def __init__(self, mels: int, dim: int, inner: int, blocks: int, n_fft: int, hop: int) -> None:
+    def __init__(
+        self,
+        mels: int,
+        dim: int,
+        inner: int,
+        blocks: int,
+        n_fft: int,
+        hop: int,
+        rough: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
         super().__init__()
-        self.n_fft, self.hop = n_fft, hop
+        self.n_fft, self.hop, self.rough = n_fft, hop, rough
         self.embed = nn.Conv1d(mels, dim, KERNEL, padding=KERNEL // 2)
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.blocks = nn.Sequential(*(ConvNeXtBlock(dim, inner, 1 / blocks) for _ in range(blocks)))
@@ -54,8 +67,10 @@ class Generator(nn.Module):
         h = self.head(self.last_norm(self.blocks(h)))
         with torch.autocast(mel.device.type, enabled=False):
             log_size, angle = wide(h).transpose(1, 2).chunk(2, dim=1)
-            spectrum = from_polar(log_size.exp().clamp_max(LOUDEST), angle)[:, None]
-            return istft(spectrum, self.n_fft, self.hop, padding=framed(self.n_fft, self.hop))
+            spectrum = from_polar(log_size.exp().clamp_max(LOUDEST), angle)
+            if self.rough is not None:
+                spectrum = spectrum * self.rough(mel)
+            return istft(spectrum[:, None], self.n_fft, self.hop, padding=framed(self.n_fft, self.hop))
 
 
 def initialise(module: nn.Module) -> None:
@@ -66,9 +81,12 @@ def initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def reach(blocks: int) -> int:
-    """Return how many frames to each side a frame of the head depends on."""
-    return (blocks + 1) * (KERNEL // 2)
+def reach(blocks: int, iterations: int = 0, overlap: int = 4) -> int:
+    """Return how many frames to each side a frame of the spectrum depends on.
+
+    Windows overlap so many times: each of Griffin-Lim's iterations, and the phase taken of its end, reaches that much.
+    """
+    return max((blocks + 1) * (KERNEL // 2), (iterations + 1) * (overlap - 1) if iterations else 0)
 
 
 def mel_24k() -> Generator:

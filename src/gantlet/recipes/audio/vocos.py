@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from torch import Tensor
+
+from gantlet.layers.griffin_lim import rough_spectrum
+from gantlet.layers.mel import MelSpec
+from gantlet.layers.stft import framed
 from gantlet.losses.vocoding import two_sided_hinge
 from gantlet.networks import vocos as networks
 from gantlet.networks.waveform_discriminators import (
@@ -20,6 +25,7 @@ from gantlet.recipes.pacing import Pacing
 from gantlet.recipes.translation.restoration import RESTORATION, cosine_decay
 
 DATA = "excerpts"
+LEAST = 1e-5  # magnitude that a rough spectrum has everywhere: G multiplies it, and nothing comes of 0
 TINY = dict(
     sample_rate=8000, length=512, n_fft=64, hop=16, mels=12, dim=8, inner=16, blocks=1, mpd_width=2, mrd_width=2
 ) | dict(periods=[2, 3], windows=[128], batch_size=4, average_halflife=100)
@@ -27,7 +33,9 @@ TINY = dict(
 # short run is that.
 QUICK: dict[str, dict[str, object]] = {
     "vocos": {
-        **dict(mels=80, dim=128, inner=384, blocks=4, mpd_width=2, mrd_width=4, length=8192, warm_up=100_000),
+        **dict(
+            mels=80, dim=128, inner=384, blocks=4, iterations=8, mpd_width=2, mrd_width=4, length=8192, warm_up=100_000
+        ),
         **dict(lr=1e-3, decay_samples=150_000, average_halflife=1000),
     }
 }
@@ -47,6 +55,7 @@ def vocos(
     dim: int = 512,  # features of a frame (section 4)
     inner: int = 1536,  # features within a ConvNeXt block (section 4)
     blocks: int = 8,  # ConvNeXt blocks (section 4)
+    iterations: int | None = None,  # Griffin-Lim's, of a rough spectrum that G begins with (0: magnitudes); None: none
     mpd_width: int = 32,  # maps of the period discriminators' first layer (HiFi-GAN)
     periods: Sequence[int] = PERIODS,  # of the period discriminators, in samples (HiFi-GAN)
     windows: Sequence[int] = WINDOWS,  # of the resolution discriminators, in samples (authors' code)
@@ -77,7 +86,8 @@ def vocos(
         matching_weight=matching_weight,
         average=True,
     )
-    G = networks.Generator(mels, dim, inner, blocks, spec.n_fft, spec.hop)
+    begun = None if iterations is None else partial(rough, spec, iterations)
+    G = networks.Generator(mels, dim, inner, blocks, spec.n_fft, spec.hop, begun)
     D = {"MPD": MultiPeriodDiscriminator(mpd_width, periods), "MRD": MultiResolutionDiscriminator(mrd_width, windows)}
     optimizer = adamw(lr, (beta1, beta2), weight_decay)
     player = partial(Player, optimizer=optimizer, schedule=cosine_decay(lr, decay_samples, last=0.0))
@@ -90,6 +100,12 @@ def vocos(
         batch_size=batch_size,
         apply=game.apply,
         example=game.example,
-        hearing=hearing(spec, networks.reach(blocks)),
+        hearing=hearing(spec, networks.reach(blocks, iterations or 0, -(-spec.n_fft // spec.hop))),
         signs=RESTORATION,
     )
+
+
+def rough(spec: MelSpec, iterations: int, mel: Tensor) -> Tensor:
+    """Return the spectrum [N, n_fft / 2 + 1, frames] that Griffin-Lim has of log-mels [N, mels, frames] by then."""
+    magnitudes = spec.to_magnitudes(mel[:, None]).clamp_min(LEAST)
+    return rough_spectrum(magnitudes, spec.n_fft, spec.hop, iterations, framed(spec.n_fft, spec.hop))[:, 0]
