@@ -283,7 +283,7 @@ def styles(given: argparse.Namespace, seed: int) -> None:
         made = {f"{s}/{n}": to_bytes(style(each)) for s, style in STYLES.items() for n, each in others.items()}
         target = pictures.place(given.runs / "data" / "styles", made)
         out = given.runs / f"styles-{given.budget}-{seed}"
-        options = {"seed": seed, "resolution": CROP, "flips": "mirror", **given.options}
+        options = {"seed": seed, "resolution": CROP, **given.options}
         model, facts = pictures.train("stylize", data, out, seconds=given.seconds, target=target, **options)
         judge = classifier(given, others, test)
         return {**facts, **judged(model, judge, test)}
@@ -345,7 +345,7 @@ def paintings(given: argparse.Namespace, seed: int) -> None:
         painted = {f"{name}/{name}": read_image(pictures.shared("style", f"{name}.jpg"))[::2, ::2] for name in names}
         target = pictures.place(given.runs / "data" / "paintings", painted)
         out = given.runs / f"paintings-{given.budget}-{seed}"
-        options = {"seed": seed, "resolution": CROP, "flips": "mirror", **given.options}
+        options = {"seed": seed, "resolution": CROP, **given.options}
         model, facts = pictures.train("stylize", data, out, seconds=given.seconds, target=target, **options)
         rows = []
         for picture in list(test.values())[-5:]:
