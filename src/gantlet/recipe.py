@@ -97,6 +97,7 @@ class Recipe:
 
     players: Mapping[str, Player]
     phases: tuple[Phase, ...]  # executed in this order
+    view: Callable[[Nets, Batch, Progress], Batch] | None = None  # what phases, and remedies, see of a batch
     batch_size: int = 64  # the batch that the numbers of the recipe were chosen for, over all processes
     sample: Callable[..., Tensor] | None = None  # sample(nets, draws, label=None, **options): new samples
     frames: Callable[..., Iterator[Tensor]] | None = None  # sample's clips [N, C, H, W] by [N, C, H, W], without end

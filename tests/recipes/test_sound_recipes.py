@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,15 @@ from torch import Tensor, nn
 from gantlet.draws import SampleDraws
 from gantlet.engine import loop, nets
 from gantlet.engine.health import Guard
+from gantlet.engine.run import Run
+from gantlet.errors import UserError
 from gantlet.layers.griffin_lim import first_phase, griffin_lim
 from gantlet.layers.spectral_pictures import SpectralPictures
 from gantlet.layers.stft import framed, from_polar, istft, stft
 from gantlet.recipe import Recipe
 from gantlet.recipes.audio.vocoder import mel_spec
+from gantlet.remedies import NAMES as REMEDIES
+from gantlet.remedies import catalogue as remedial
 
 GENERATORS = ("specgan", "specgan_2018", "wavegan", "wavegan_gp")
 
@@ -81,6 +86,39 @@ def test_specgan_2018_learns_the_statistics_of_its_data(tmp_path: Path) -> None:
     torch.testing.assert_close(statistics.mean, logs.mean(1), atol=0.3, rtol=0)
     torch.testing.assert_close(statistics.deviation, logs.std(1), atol=0.3, rtol=0)
     assert float(statistics(logs[None, None]).abs().mean()) < 0.4  # 3 deviations are 1
+
+
+@pytest.mark.parametrize("remedy", REMEDIES)
+@pytest.mark.parametrize("name", ["specgan", "wavegan"])
+def test_a_remedy_works_on_sounds_or_refuses_in_one_sentence(name: str, remedy: str, tmp_path: Path) -> None:
+    recipe, refused = build(name), ""
+    try:
+        changed = remedial.apply(recipe, remedial.resolve(remedial.read([remedy]), 100))
+        training = loop.prepare(
+            changed, Run(out=tmp_path, steps=1, device="cpu", precision="fp32"), {}, lambda message: None
+        )
+        loop.iterate(training, rows_of(name), Guard(training.device))
+    except UserError as error:
+        refused = str(error)
+    if refused:
+        assert name == "wavegan" or remedy in ("apa", "virtual_batch_norm"), refused
+        assert len(refused.splitlines()) == 1
+        return
+    assert all(isfinite(value) for value in training.collector.read().values())
+
+
+def test_a_remedy_sees_the_pictures_of_held_out_sounds(tmp_path: Path) -> None:
+    changed = remedial.apply(build("specgan"), remedial.resolve(remedial.read(["holdout"]), 100))
+    training = loop.prepare(
+        changed, Run(out=tmp_path, steps=1, device="cpu", precision="fp32"), {}, lambda message: None
+    )
+
+    def rows(start: int, count: int) -> dict[str, Tensor]:
+        batch = rows_of("specgan")(start, count)
+        return {**batch, "holdout_audio": batch["audio"].flip(-1), "holdout_label": batch["label"]}
+
+    loop.iterate(training, rows, Guard(training.device))
+    assert "D/overfitting" in training.collector.read()
 
 
 @pytest.mark.parametrize("name", ["vocos", "hifigan"])

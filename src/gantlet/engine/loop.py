@@ -215,6 +215,8 @@ def step_phase(
             moment = progress.at(phase.player, place, (offset, size, training.batch_size))
             seed_networks(training.device, moment.network_seed())
             with autocast(training.device, training.dtype):
+                if training.recipe.view is not None:
+                    batch = training.recipe.view(state.nets, batch, moment)
                 terms = phase.loss(state.nets, batch, moment)
             total = sum(term.float() for term in terms.values()) * (phase.every / len(parts))
             assert isinstance(total, Tensor)

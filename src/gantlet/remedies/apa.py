@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 
 from gantlet.augment.adaptive import Adaptive
+from gantlet.errors import UserError
 from gantlet.recipe import Batch, Losses, Nets, Progress, Recipe
 from gantlet.remedies.surgery import Loss, Moment, Streams, after, key, owner, rewrite, sampled, with_helper
 
@@ -43,6 +44,8 @@ def apa(
             real = batch[name]
             with torch.no_grad():
                 fake = sampled(base, nets, Streams(progress, "apa"), y)
+            if fake.shape != real.shape:
+                raise UserError("This remedy shows D what the recipe samples, and this D judges pictures of it.")
             chosen = progress.uniform("apa") < nets.apa.p
             mixed = torch.where(chosen.view(-1, *[1] * (real.dim() - 1)), fake.to(real.dtype), real)
             return loss(nets, {**batch, name: mixed}, progress)

@@ -8,7 +8,7 @@ from gantlet.augment.diffaugment import flip, translation
 from gantlet.augment.sampling import exact
 from gantlet.errors import UserError
 from gantlet.recipe import Losses, Recipe
-from gantlet.remedies.surgery import Moment, after, first
+from gantlet.remedies.surgery import Moment, after, first, seen
 
 
 def bcr(
@@ -33,7 +33,7 @@ def bcr(
 
 def changed(x: Tensor) -> Tensor:
     """Return T(x): mirrored or not, moved by up to an eighth of each side (4 pixels of 32, section 4)."""
-    return translation(flip(exact(x)))
+    return translation(flip(exact(seen(x))))
 
 
 def apart(logits: Tensor, others: Tensor) -> Tensor:

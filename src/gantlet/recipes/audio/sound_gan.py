@@ -10,12 +10,13 @@ from torch import Tensor
 from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.recipe import Batch, Losses, Nets, Phase, Progress, Recipe
 
-Pictures = Callable[[Nets, Batch, Progress], Tensor]  # what G imitates of a batch: [N, ...] in [-1, 1]
+Pictures = Callable[[Nets, Tensor], Tensor]  # what G imitates of sounds [N, C, T]: [N, ...] in [-1, 1]
+Learn = Callable[[Nets, Tensor, Progress], None]
 
 
-def waves(nets: Nets, batch: Batch, progress: Progress) -> Tensor:
+def waves(nets: Nets, audio: Tensor) -> Tensor:
     """Return the sounds themselves, [N, C, T]."""
-    return batch["audio"]
+    return audio
 
 
 def lazy_r1(game: Recipe, gamma: float, every: int) -> Recipe:
@@ -28,13 +29,16 @@ def lazy_r1(game: Recipe, gamma: float, every: int) -> Recipe:
     return replace(game, phases=(*game.phases, Phase(player="D", loss=r1_loss, every=every)))
 
 
-def of_sounds(game: Recipe, pictures: Pictures) -> Recipe:
-    """Return a game of pictures as one of sounds: every phase is given `pictures` of its batch as "image"."""
+def of_sounds(game: Recipe, pictures: Pictures, learn: Learn | None = None) -> Recipe:
+    """Return a game of pictures as one of sounds: phases and remedies see `pictures` of a batch as "image".
 
-    def heard(phase: Phase) -> Phase:
-        def loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
-            return phase.loss(nets, {**batch, "image": pictures(nets, batch, progress)}, progress)
+    `learn`, if given, looks at the sounds that are trained on first.
+    """
 
-        return replace(phase, loss=loss)
+    def view(nets: Nets, batch: Batch, progress: Progress) -> Batch:
+        if learn is not None:
+            learn(nets, batch["audio"], progress)
+        names = {"audio": "image", "holdout_audio": "holdout_image"}
+        return {**batch, **{new: pictures(nets, batch[old]) for old, new in names.items() if old in batch}}
 
-    return replace(game, phases=tuple(heard(phase) for phase in game.phases))
+    return replace(game, view=view)

@@ -17,7 +17,7 @@ from gantlet.layers.spectral_pictures import BinStatistics, SpectralPictures
 from gantlet.losses.adversarial import nonsaturating, wasserstein
 from gantlet.networks import cnn
 from gantlet.networks.wavegan import Discriminator, Generator
-from gantlet.recipe import Batch, Draws, Nets, Progress, Recipe
+from gantlet.recipe import Draws, Nets, Progress, Recipe
 from gantlet.recipes.audio.sound_gan import lazy_r1, of_sounds
 from gantlet.recipes.image_gan import Latent, image_gan, normal, uniform
 from gantlet.recipes.images.wgan_gp import gradient_penalty
@@ -82,8 +82,8 @@ def specgan(
         average_halflife=average_halflife,
     )
 
-    def pictures(nets: Nets, batch: Batch, progress: Progress) -> Tensor:
-        return spectral.draw(batch["audio"])
+    def pictures(nets: Nets, audio: Tensor) -> Tensor:
+        return spectral.draw(audio)
 
     def magnitudes(nets: Nets, drawn: Tensor) -> Tensor:
         return spectral.size(drawn)
@@ -132,10 +132,14 @@ def specgan_2018(
         average_halflife=average_halflife,
     )
 
-    def pictures(nets: Nets, batch: Batch, progress: Progress) -> Tensor:
-        logs = (spectral.magnitudes(batch["audio"]) + FLOOR).log()
-        nets.statistics.look(logs, progress.step)
-        normalised: Tensor = nets.statistics(logs)
+    def logarithms(audio: Tensor) -> Tensor:
+        return (spectral.magnitudes(audio) + FLOOR).log()
+
+    def learn(nets: Nets, audio: Tensor, progress: Progress) -> None:
+        nets.statistics.look(logarithms(audio), progress.step)
+
+    def pictures(nets: Nets, audio: Tensor) -> Tensor:
+        normalised: Tensor = nets.statistics(logarithms(audio))
         return normalised
 
     def magnitudes(nets: Nets, drawn: Tensor) -> Tensor:
@@ -144,7 +148,7 @@ def specgan_2018(
 
     sample = sampler(spectral, magnitudes, uniform, latent_dim, length, iterations, momentum=0.0)
     helpers: dict[str, nn.Module] = {"statistics": BinStatistics(n_fft // 2, statistics)}
-    return replace(of_sounds(game, pictures), sample=sample, helpers=helpers)
+    return replace(of_sounds(game, pictures, learn), sample=sample, helpers=helpers)
 
 
 def sampler(

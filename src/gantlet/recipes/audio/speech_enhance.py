@@ -39,7 +39,8 @@ QUICK: dict[str, dict[str, object]] = {
     # docs/lab-log.md, 2026-11-21: a second at 8 kHz, the wave above all, D only when G is good
     name: dict(
         length=8192, widths=[8, 16, 32], hidden=96, blocks=5, d_width=8, ri_weight=0.5, magnitude_weight=0.5,
-        time_weight=5.0, snr_weight=0.05, adversarial_start=40_000, lr=2e-3, decay_samples=150_000, batch_size=8, average_halflife=500,
+        time_weight=5.0, snr_weight=0.05, adversarial_start=40_000, lr=2e-3, decay_samples=150_000, batch_size=8,
+        average_halflife=500,
     )
     for name in ("speech_enhance", "speech_enhance_stoi")
 }  # fmt: skip
