@@ -36,7 +36,7 @@ from gantlet.networks.resnet_translator import MULTIPLE, StyleTranslator, reach
 from gantlet.networks.small_start import kept_start
 from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.image_gan import report_game
-from gantlet.recipes.optimizers import adam
+from gantlet.recipes.optimizers import adam, inverse_decay
 from gantlet.recipes.translation.patch_game import PATCH_GAME, Loss
 
 DATA = "unpaired"
@@ -47,7 +47,7 @@ QUICK: dict[str, dict[str, object]] = {
     # docs/lab-log.md, 2026-11-22: layers at full size, small patches, no norms: styles part with these.
     "stylize": {
         **dict(width=12, blocks=1, fine=2, normalise=False, d_width=32, d_layers=1, r1_gamma=10.0, edge_weight=0.0),
-        **dict(content_weight=1.0, lr=2e-3, d_lr=1e-3, batch_size=4, average_halflife=1_000),
+        **dict(content_weight=1.0, lr=2e-3, d_lr=1e-3, lr_halving=5_000, batch_size=4, average_halflife=1_000),
     }
 }
 
@@ -72,6 +72,7 @@ def stylize(
     edge_weight: float = 1.0,  # of pictures with smoothed edges among D's fakes (CartoonGAN, Eq. 3)
     lr: float = 2e-4,  # Adam, of G
     d_lr: float = 4e-4,  # of D: two time-scales (Heusel 2017)
+    lr_halving: int | None = None,  # samples after which both have halved, as lr / (1 + samples / this); None: constant
     beta1: float = 0.5,  # Isola 2017
     beta2: float = 0.999,  # idem
     batch_size: int = 16,  # Dumoulin 2017, Table 1
@@ -93,11 +94,13 @@ def stylize(
             "G": Player(
                 networks={"G": StyleTranslator(source_channels, 1 + num_styles, width, blocks, normalise, fine)},
                 optimizer=adam(lr, (beta1, beta2)),
+                schedule=inverse_decay(lr, lr_halving),
                 average_halflife=average_halflife,
             ),
             "D": Player(
                 networks={"D": D if r1_gamma else spectral(D)},
                 optimizer=adam(d_lr, (beta1, beta2)),
+                schedule=inverse_decay(d_lr, lr_halving),
                 constrain=None if r1_gamma else power_iteration,
             ),
         },
