@@ -110,9 +110,7 @@ def run(metric: Any, steps: int = 40, **weights: float) -> dict[str, float]:
 
     torch.manual_seed(0)
     mix = Mixing(8000, -5.0, 20.0)
-    parts = Weights(
-        0.1, 0.9, 0.2, weights.get("snr", 0.0), weights.get("adversarial", 0.05), int(weights.get("start", 0))
-    )
+    parts = Weights(0.1, 0.9, 0.2, weights.get("adversarial", 0.05), int(weights.get("start", 0)))
     recipe = enhancement(metric, Shape(8000, 0.3, (4, 6), 8, 2, 4), mix, parts, Pace(5e-4, 3e-3, None, 4, 100))
     import tempfile
     from pathlib import Path
@@ -144,12 +142,6 @@ def test_d_and_its_verdict_begin_at_their_start() -> None:
     found = run(lambda estimate, reference: torch.full_like(estimate[:, 0], 0.3), steps=4, start=12)  # batches of 4
     assert found["all"] == 1
     assert math.isfinite(found["G/adversarial"])
-
-
-def test_the_error_in_decibels_is_a_term_of_its_own() -> None:
-    metric = lambda estimate, reference: torch.full_like(estimate[:, 0], 0.3)  # noqa: E731
-    assert "G/snr" not in run(metric, steps=1)
-    assert math.isfinite(run(metric, steps=1, snr=0.1)["G/snr"])
 
 
 def test_without_adversarial_weight_there_is_no_d() -> None:

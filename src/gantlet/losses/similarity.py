@@ -21,19 +21,6 @@ def charbonnier(x: Tensor, y: Tensor, epsilon: float = 1e-3) -> Tensor:
     return ((x.float() - y.float()).square() + epsilon**2).sqrt().flatten(1).mean(1)
 
 
-def noise_to_signal(estimate: Tensor, reference: Tensor, limit: float = 30.0) -> Tensor:
-    """Return the energy of the error over that of the reference in dB per sample, [N], hardly below -`limit`.
-
-    10 log10(|r - e|^2 / |r|^2 + 10^(-limit / 10)): Wisdom et al., 2020 (MixIT), Eq. 2 divided by |r|^2. 0 for a silent
-    reference, for which the ratio says nothing.
-    """
-    error = (estimate.float() - reference.float()).square().flatten(1).sum(1)
-    energy = reference.float().square().flatten(1).sum(1)
-    known = energy > 1e-8 * reference[0].numel()
-    ratio = error / torch.where(known, energy, 1.0)
-    return torch.where(known, 10 * (ratio + 10 ** (-limit / 10)).log10(), 0.0)
-
-
 def feature_distance(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
     """Return the mean over maps of their mean absolute differences, [N]: maps [N, ...] of a network, layer by layer.
 

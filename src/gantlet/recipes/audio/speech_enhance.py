@@ -22,7 +22,6 @@ from torch import Tensor
 from gantlet.layers.spectral_norm import power_iteration
 from gantlet.layers.speech_measures import si_sdr, stoi
 from gantlet.layers.stft import istft, stft
-from gantlet.losses.similarity import noise_to_signal
 from gantlet.networks.mask_network import MaskNetwork
 from gantlet.networks.metric_discriminator import MetricDiscriminator
 from gantlet.recipe import Batch, Hearing, Losses, Nets, Phase, Player, Progress, Recipe
@@ -39,8 +38,7 @@ QUICK: dict[str, dict[str, object]] = {
     # docs/lab-log.md, 2026-11-21: a second at 8 kHz, the wave above all, D only when G is good
     name: dict(
         length=8192, widths=[8, 16, 32], hidden=96, blocks=5, d_width=8, ri_weight=0.5, magnitude_weight=0.5,
-        time_weight=5.0, snr_weight=0.05, adversarial_start=40_000, lr=2e-3, decay_samples=150_000, batch_size=8,
-        average_halflife=500,
+        time_weight=5.0, adversarial_start=40_000, lr=2e-3, decay_samples=150_000, batch_size=8, average_halflife=500,
     )
     for name in ("speech_enhance", "speech_enhance_stoi")
 }  # fmt: skip
@@ -67,7 +65,6 @@ def speech_enhance(
     ri_weight: float = 0.1,  # of squared errors of real and imaginary parts (CMGAN's code)
     magnitude_weight: float = 0.9,  # of squared errors of magnitudes (idem)
     time_weight: float = 0.2,  # of absolute errors of the wave (idem)
-    snr_weight: float = 0.0,  # of the error in dB below the speech (Wisdom 2020), which CMGAN has not
     adversarial_weight: float = 0.05,  # of D's verdict (idem); 0 for none and no D
     adversarial_start: int = 0,  # samples after which D begins and G heeds it; at once in the papers
     lr: float = 5e-4,  # AdamW, G (CMGAN)
@@ -78,7 +75,7 @@ def speech_enhance(
 ) -> Recipe:
     """A complex mask on the spectrum; D learns SI-SDR, from -10 dB (0) to 30 dB (1). `strength` in `apply`."""
     shape = Shape(sample_rate, power, tuple(widths), hidden, blocks, d_width)
-    weights = Weights(ri_weight, magnitude_weight, time_weight, snr_weight, adversarial_weight, adversarial_start)
+    weights = Weights(ri_weight, magnitude_weight, time_weight, adversarial_weight, adversarial_start)
     mix = Mixing(sample_rate, snr_low, snr_high, clean_share)
     pace = Pace(lr, d_lr, decay_samples, batch_size, average_halflife)
     return enhancement(normalised_si_sdr, shape, mix, weights, pace)
@@ -99,7 +96,6 @@ def speech_enhance_stoi(
     ri_weight: float = 0.1,  # of squared errors of real and imaginary parts (CMGAN's code)
     magnitude_weight: float = 0.9,  # of squared errors of magnitudes (idem)
     time_weight: float = 0.2,  # of absolute errors of the wave (idem)
-    snr_weight: float = 0.0,  # of the error in dB below the speech (Wisdom 2020), which CMGAN has not
     adversarial_weight: float = 0.05,  # of D's verdict (idem); 0 for none and no D
     adversarial_start: int = 0,  # samples after which D begins and G heeds it; at once in the papers
     lr: float = 5e-4,  # AdamW, G (CMGAN)
@@ -110,7 +106,7 @@ def speech_enhance_stoi(
 ) -> Recipe:
     """The same with a D that learns STOI; excerpts with less than 0.4 s of speech have none and teach it nothing."""
     shape = Shape(sample_rate, power, tuple(widths), hidden, blocks, d_width)
-    weights = Weights(ri_weight, magnitude_weight, time_weight, snr_weight, adversarial_weight, adversarial_start)
+    weights = Weights(ri_weight, magnitude_weight, time_weight, adversarial_weight, adversarial_start)
     mix = Mixing(sample_rate, snr_low, snr_high, clean_share)
     pace = Pace(lr, d_lr, decay_samples, batch_size, average_halflife)
     return enhancement(lambda estimate, reference: stoi(estimate, reference, sample_rate), shape, mix, weights, pace)
@@ -140,7 +136,6 @@ class Weights:
     ri: float
     magnitude: float
     time: float
-    snr: float
     adversarial: float
     start: int = 0
 
@@ -256,8 +251,6 @@ class Game:
             "magnitude": self.weights.magnitude * F.mse_loss(size, wanted_size),
             "time": self.weights.time * (wave - clean).abs().mean(),
         }
-        if self.weights.snr:
-            terms["snr"] = self.weights.snr * noise_to_signal(wave, clean).mean()
         if self.weights.adversarial and progress.samples >= self.weights.start:
             verdict = nets.D(wanted_size, size)
             progress.report("quality", verdict.detach())
