@@ -82,12 +82,11 @@ def stylize(
     if source_channels != target_channels:
         raise ValueError(f"photographs have {source_channels} channels and styles {target_channels}: make them equal")
 
-    content = contents(content_weight, color_weight, content_sigma)
     layers = patch_layers(resolution, most=2) if d_layers is None else d_layers
     D = PatchDiscriminator(target_channels, layers, d_width, none, num_styles)
     if r1_gamma:
         D.apply(kept_start)
-    loss = nonsaturating if r1_gamma else hinge
+    loss, content = nonsaturating if r1_gamma else hinge, contents(content_weight, color_weight, content_sigma)
     penalty = (Phase(player="D", loss=r1_loss(r1_gamma), every=r1_every),) if r1_gamma else ()
     return Recipe(
         players={
