@@ -97,7 +97,6 @@ class Recipe:
 
     players: Mapping[str, Player]
     phases: tuple[Phase, ...]  # executed in this order
-    view: Callable[[Nets, Batch, Progress], Batch] | None = None  # what phases, and remedies, see of a batch
     batch_size: int = 64  # the batch that the numbers of the recipe were chosen for, over all processes
     sample: Callable[..., Tensor] | None = None  # sample(nets, draws, label=None, **options): new samples
     frames: Callable[..., Iterator[Tensor]] | None = None  # sample's clips [N, C, H, W] by [N, C, H, W], without end
@@ -111,3 +110,4 @@ class Recipe:
     heeds: tuple[str, ...] = ()  # keys a batch may have that its losses heed: "weight" [N], "fake_label" [N] for G
     signs: tuple[Callable[[Mapping[str, float]], str | None], ...] = ()  # statistics -> trouble in plain words
     treatments: Mapping[str, tuple[Treatment, ...]] = field(default_factory=dict)  # by sign, one after the other
+    view: Callable[[Nets, Batch, Progress], Batch] | None = None  # what phases, and remedies, see of a batch

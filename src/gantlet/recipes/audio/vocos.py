@@ -29,8 +29,8 @@ LEAST = 1e-5  # magnitude that a rough spectrum has everywhere: G multiplies it,
 TINY = dict(
     sample_rate=8000, length=512, n_fft=64, hop=16, mels=12, dim=8, inner=16, blocks=1, mpd_width=2, mrd_width=2
 ) | dict(periods=[2, 3], windows=[128], batch_size=4, average_halflife=100)
-# First guess, not measured yet. A step against the mel alone costs a small part of one against D too, so most of a
-# short run is that.
+# The rough spectrum is measured (docs/lab-log.md, 2026-11-22), sizes and rates are first guesses. A step against the
+# mel alone costs a small part of one against D too, so the first part of a run is that.
 QUICK: dict[str, dict[str, object]] = {
     "vocos": {
         **dict(
