@@ -88,15 +88,18 @@ def test_specgan_2018_learns_the_statistics_of_its_data(tmp_path: Path) -> None:
     assert float(statistics(logs[None, None]).abs().mean()) < 0.4  # 3 deviations are 1
 
 
+def remedied(name: str, remedy: str, out: Path) -> loop.Training:
+    """Return the training of a tiny recipe with a remedy."""
+    recipe = remedial.apply(build(name), remedial.resolve(remedial.read([remedy]), 100))
+    return loop.prepare(recipe, Run(out=out, steps=1, device="cpu", precision="fp32"), {}, lambda message: None)
+
+
 @pytest.mark.parametrize("remedy", REMEDIES)
 @pytest.mark.parametrize("name", ["specgan", "wavegan"])
 def test_a_remedy_works_on_sounds_or_refuses_in_one_sentence(name: str, remedy: str, tmp_path: Path) -> None:
-    recipe, refused = build(name), ""
+    refused = ""
     try:
-        changed = remedial.apply(recipe, remedial.resolve(remedial.read([remedy]), 100))
-        training = loop.prepare(
-            changed, Run(out=tmp_path, steps=1, device="cpu", precision="fp32"), {}, lambda message: None
-        )
+        training = remedied(name, remedy, tmp_path)
         loop.iterate(training, rows_of(name), Guard(training.device))
     except UserError as error:
         refused = str(error)
@@ -108,10 +111,7 @@ def test_a_remedy_works_on_sounds_or_refuses_in_one_sentence(name: str, remedy: 
 
 
 def test_a_remedy_sees_the_pictures_of_held_out_sounds(tmp_path: Path) -> None:
-    changed = remedial.apply(build("specgan"), remedial.resolve(remedial.read(["holdout"]), 100))
-    training = loop.prepare(
-        changed, Run(out=tmp_path, steps=1, device="cpu", precision="fp32"), {}, lambda message: None
-    )
+    training = remedied("specgan", "holdout", tmp_path)
 
     def rows(start: int, count: int) -> dict[str, Tensor]:
         batch = rows_of("specgan")(start, count)

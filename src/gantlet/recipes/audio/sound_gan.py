@@ -10,11 +10,11 @@ from torch import Tensor
 from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.recipe import Batch, Losses, Nets, Phase, Progress, Recipe
 
-Pictures = Callable[[Nets, Tensor], Tensor]  # what G imitates of sounds [N, C, T]: [N, ...] in [-1, 1]
-Learn = Callable[[Nets, Tensor, Progress], None]
+# What G imitates of sounds [N, C, T]: [N, ...] in [-1, 1]. Progress is None where sounds are not trained on.
+Pictures = Callable[[Nets, Tensor, Progress | None], Tensor]
 
 
-def waves(nets: Nets, audio: Tensor) -> Tensor:
+def waves(nets: Nets, audio: Tensor, progress: Progress | None) -> Tensor:
     """Return the sounds themselves, [N, C, T]."""
     return audio
 
@@ -29,16 +29,13 @@ def lazy_r1(game: Recipe, gamma: float, every: int) -> Recipe:
     return replace(game, phases=(*game.phases, Phase(player="D", loss=r1_loss, every=every)))
 
 
-def of_sounds(game: Recipe, pictures: Pictures, learn: Learn | None = None) -> Recipe:
-    """Return a game of pictures as one of sounds: phases and remedies see `pictures` of a batch as "image".
-
-    `learn`, if given, looks at the sounds that are trained on first.
-    """
+def of_sounds(game: Recipe, pictures: Pictures) -> Recipe:
+    """Return a game of pictures as one of sounds: phases and remedies see `pictures` of a batch as "image"."""
 
     def view(nets: Nets, batch: Batch, progress: Progress) -> Batch:
-        if learn is not None:
-            learn(nets, batch["audio"], progress)
-        names = {"audio": "image", "holdout_audio": "holdout_image"}
-        return {**batch, **{new: pictures(nets, batch[old]) for old, new in names.items() if old in batch}}
+        seen = {**batch, "image": pictures(nets, batch["audio"], progress)}
+        if "holdout_audio" in batch:
+            seen["holdout_image"] = pictures(nets, batch["holdout_audio"], None)
+        return seen
 
     return replace(game, view=view)

@@ -82,7 +82,7 @@ def specgan(
         average_halflife=average_halflife,
     )
 
-    def pictures(nets: Nets, audio: Tensor) -> Tensor:
+    def pictures(nets: Nets, audio: Tensor, progress: Progress | None) -> Tensor:
         return spectral.draw(audio)
 
     def magnitudes(nets: Nets, drawn: Tensor) -> Tensor:
@@ -132,14 +132,11 @@ def specgan_2018(
         average_halflife=average_halflife,
     )
 
-    def logarithms(audio: Tensor) -> Tensor:
-        return (spectral.magnitudes(audio) + FLOOR).log()
-
-    def learn(nets: Nets, audio: Tensor, progress: Progress) -> None:
-        nets.statistics.look(logarithms(audio), progress.step)
-
-    def pictures(nets: Nets, audio: Tensor) -> Tensor:
-        normalised: Tensor = nets.statistics(logarithms(audio))
+    def pictures(nets: Nets, audio: Tensor, progress: Progress | None) -> Tensor:
+        logs = (spectral.magnitudes(audio) + FLOOR).log()
+        if progress is not None:
+            nets.statistics.look(logs, progress.step)
+        normalised: Tensor = nets.statistics(logs)
         return normalised
 
     def magnitudes(nets: Nets, drawn: Tensor) -> Tensor:
@@ -148,7 +145,7 @@ def specgan_2018(
 
     sample = sampler(spectral, magnitudes, uniform, latent_dim, length, iterations, momentum=0.0)
     helpers: dict[str, nn.Module] = {"statistics": BinStatistics(n_fft // 2, statistics)}
-    return replace(of_sounds(game, pictures, learn), sample=sample, helpers=helpers)
+    return replace(of_sounds(game, pictures), sample=sample, helpers=helpers)
 
 
 def sampler(
