@@ -112,7 +112,7 @@ def test_names_and_options_get_suggestions() -> None:
     with pytest.raises(UserError, match="is not a function"):
         catalogue.find("gantlet.recipes:NAMES")
     with pytest.raises(UserError, match="Recipe 'dcgan' does not accept these settings"):
-        catalogue.build("dcgan", {"g_width": -3})
+        catalogue.build("dcgan", {"g_widht": 3})
 
 
 def test_a_recipe_from_elsewhere_is_found_by_its_path() -> None:
@@ -132,6 +132,23 @@ def test_settings_go_from_default_over_quick_and_facts_to_options() -> None:
         7,
         3,
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_refuses_numbers_below_zero(name: str) -> None:
+    tiny = catalogue.tiny_settings(name)
+    counts = [key for key, value in tiny.items() if isinstance(value, int) and not isinstance(value, bool)]
+    for option in counts:
+        flag = option.replace("_", "-")
+        with pytest.raises(UserError, match=f"--{flag} of recipe '{name}' cannot be below 0, as -1 is"):
+            catalogue.build(name, tiny | {option: -1})
+
+
+def test_lists_are_not_below_zero_and_decibels_and_greys_may_be() -> None:
+    with pytest.raises(UserError, match="--periods of recipe 'hifigan' cannot be below 0, as -3 is"):
+        catalogue.build("hifigan", catalogue.tiny_settings("hifigan") | {"periods": [2, -3]})
+    catalogue.build("speech_enhance", catalogue.tiny_settings("speech_enhance") | {"snr_low": -10.0})
+    catalogue.build("ambient_gan", catalogue.tiny_settings("ambient_gan") | {"black": -0.5})
 
 
 @pytest.mark.parametrize(("name", "option"), [("r1gan", "hidden"), ("dcgan", "g_width"), ("text_mle", "hidden")])

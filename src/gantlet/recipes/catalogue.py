@@ -17,6 +17,7 @@ from gantlet.recipe import Recipe
 from gantlet.recipes import NAMES
 from gantlet.recipes.pacing import Pacing
 
+SIGNED = ("black", "white", "snr_low", "snr_high")  # greys and decibels: the only numbers that may be below 0
 FACTS = (
     "channels",
     "resolution",
@@ -236,8 +237,10 @@ def resolve(
 def build(name: str, arguments: Mapping[str, Any]) -> Recipe:
     """Build a recipe from its name and keyword arguments.
 
-    Raises UserError, naming the recipe, if it refuses them or a layer has no units.
+    Raises UserError, naming the recipe, if it refuses them, a number is below 0 or a layer has no units.
     """
+    if name in NAMES:  # what numbers of others' recipes mean is not known here
+        refuse_below_zero(name, arguments)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Initializing zero-element tensors")  # said below, in one sentence
@@ -251,3 +254,12 @@ def build(name: str, arguments: Mapping[str, Any]) -> Recipe:
     except (TypeError, ValueError, AssertionError, RuntimeError, ZeroDivisionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"Recipe '{name}' does not accept these settings: {reason}.") from error
+
+
+def refuse_below_zero(name: str, arguments: Mapping[str, Any]) -> None:
+    """Raise UserError for the first number below 0, alone or in a list: counts, rates and weights all."""
+    for option, value in arguments.items():
+        for number in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(number, int | float) and number < 0 and option not in SIGNED:
+                flag = option.replace("_", "-")
+                raise UserError(f"--{flag} of recipe '{name}' cannot be below 0, as {number} is.")
