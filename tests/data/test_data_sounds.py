@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,9 +228,22 @@ def test_a_length_that_nobody_asked_for_is_the_recipes(tmp_path: Path) -> None:
     assert "length" not in data.facts()
     assert data.of_length(500).length == 500
     assert open_excerpts(place, duration=0.1).of_length(500).length == 800
-    short = data.of_length(3000).feed(0)(0, 2)["audio"]
-    assert short.shape == (2, 1, 3000)
-    assert not short[..., 2000:].any()
+
+
+def test_short_recordings_are_followed_by_the_next_ones(tmp_path: Path) -> None:
+    """Silence behind each would be most of what is learnt from words or drum hits."""
+    place = ten(tmp_path)
+    found = open_excerpts(place).of_length(9000).feed(0)(0, 20)["audio"][:, 0]
+    assert found.shape == (20, 9000)
+    assert float(found.unfold(1, 200, 200).abs().amax(2).min()) > 0.05  # sound everywhere
+    data = open_excerpts(folder_of(tmp_path / "steps", a=np.full(300, 0.25), b=np.full(500, 0.5)), split="train")
+    one = replace(data, length=900).cut(np.array([0, 1]), np.array([0.0, 0.0]))[:, 0]
+    frames = [piece.frames for piece in data.pieces]
+    first = float(one[0, 0])
+    assert (one[0, : frames[0]] == first).all()
+    assert (one[0, frames[0] : sum(frames)] == 0.75 - first).all()
+    assert (one[0, sum(frames) :] == first).all()  # and from the beginning again
+    assert float(one[1, 0]) == 0.75 - first
 
 
 def test_large_folders_are_read_window_by_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

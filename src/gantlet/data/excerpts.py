@@ -99,7 +99,6 @@ class Excerpts:
     notes: tuple[str, ...] = ()
     split: str = "train"
     fingerprint: str = ""
-    loop: bool = False  # a recording that is too short begins again instead of ending in silence
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -144,15 +143,19 @@ class Excerpts:
         return rows
 
     def cut(self, indices: NDArray[np.int64], shares: NDArray[np.float64]) -> Tensor:
-        """Return one excerpt [n, C, length] of each piece; `shares` in [0, 1) say where it begins."""
+        """Return one excerpt [n, C, length] of each piece; `shares` in [0, 1) say where it begins.
+
+        A recording that is too short is followed by the next ones: silence in their place would be most of what is
+        learnt from words or drum hits, and its log-mels the largest of all errors.
+        """
         out = np.zeros((len(indices), self.channels, self.length), np.float32)
         for row, (index, share) in enumerate(zip(indices, shares, strict=True)):
-            piece = self.pieces[index]
-            start = int(share * max(piece.frames - self.length + 1, 1))
-            found = piece.read(start, self.length)
-            if self.loop and found.shape[1] < self.length:
-                found = np.tile(found, -(-self.length // found.shape[1]))[:, : self.length]
-            out[row, :, : found.shape[1]] = found
+            frames = self.pieces[index].frames
+            start, filled = int(share * (frames - self.length + 1 if frames >= self.length else frames)), 0
+            while filled < self.length:
+                found = self.pieces[index].read(start, self.length - filled)
+                out[row, :, filled : filled + found.shape[1]] = found
+                filled, start, index = filled + found.shape[1], 0, (index + 1) % len(self)
         return torch.from_numpy(out)
 
     def held_out(self, count: int, length: int | None = None) -> dict[str, Tensor]:

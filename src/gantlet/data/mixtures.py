@@ -127,10 +127,9 @@ def open_mixtures(
             noise, sample_rate=clean.sample_rate, channels=clean.channels, **{**how, "split": "train"}
         )
         if split != "train":
-            other = replace(other.test or other, loop=True)
+            other = other.test or other
         notes = (*clean.notes, *(f"noise: {note}" for note in other.notes))
-        tested = None if other.test is None else replace(other.test, loop=True)
-        return Mixtures(clean, replace(other, loop=True, test=tested), False, notes, split)
+        return Mixtures(clean, other, False, notes, split)
     sides = _sides(source, target, skip_broken)
     return _of_pairs(*sides, sample_rate, channels, duration, split, group, shown(source))
 
