@@ -42,7 +42,7 @@ QUICK: dict[str, dict[str, object]] = {
     )
     for name in ("speech_enhance", "speech_enhance_stoi")
 }  # fmt: skip
-# D halves the speed and adds little to SI-SDR: it comes in for the last third of the time (docs/lab-log.md, 2026-11-22).
+# D halves the speed and adds little to SI-SDR: it comes in for the last third (docs/lab-log.md, 2026-11-22).
 PACING = {name: Pacing(stage="adversarial_start", share=0.7, end="decay_samples") for name in QUICK}
 
 HOP = 0.016  # seconds; windows are twice as long (MetricGAN+: 32 and 16 ms; CMGAN's 6.25 ms take 2.5 times the work)
