@@ -117,8 +117,9 @@ def test_previews_of_held_out_sounds(recipe: str, number: str, sounds: Path, tmp
     assert len(list((out / "samples").glob("*.png"))) == len(list((out / "samples").glob("*.wav"))) == 1
     last = json.loads((out / "evaluations.jsonl").read_text().splitlines()[-1])
     assert np.isfinite(last["values"][number])
-    held = json.loads((out / "run.json").read_text())["data"]["held_out"]
-    assert len(held) == 2
+    kept = json.loads((out / "run.json").read_text())["data"]
+    assert len(kept["held_out"]) == 2
+    assert kept["notes"][-1].startswith(f"excerpts are {length:,} samples long ({length / RATE:.2f} s)")
 
 
 def test_without_a_recipe_sounds_choose_one() -> None:

@@ -235,6 +235,8 @@ def test_short_recordings_are_followed_by_the_next_ones(tmp_path: Path) -> None:
     place = ten(tmp_path)
     found = open_excerpts(place).of_length(9000).feed(0)(0, 20)["audio"][:, 0]
     assert found.shape == (20, 9000)
+    told = "excerpts are 9,000 samples long (1.12 s); 9 of 9 recordings are shorter, and the next ones follow"
+    assert open_excerpts(place).of_length(9000).cutting() == told
     assert float(found.unfold(1, 200, 200).abs().amax(2).min()) > 0.05  # sound everywhere
     data = open_excerpts(folder_of(tmp_path / "steps", a=np.full(300, 0.25), b=np.full(500, 0.5)), split="train")
     one = replace(data, length=900).cut(np.array([0, 1]), np.array([0.0, 0.0]))[:, 0]

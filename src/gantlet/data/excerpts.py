@@ -120,6 +120,12 @@ class Excerpts:
         test = None if self.test is None else self.test.of_length(length)
         return replace(self, length=int(length), test=test)
 
+    def cutting(self) -> str:
+        """Return in words how long excerpts are, and what becomes of recordings that are shorter."""
+        short = sum(piece.frames < self.length for piece in self.pieces)
+        filled = f"; {short:,} of {len(self):,} recordings are shorter, and the next ones follow" if short else ""
+        return f"excerpts are {self.length:,} samples long ({self.length / self.sample_rate:.2f} s){filled}"
+
     def describe(self) -> dict[str, Any]:
         """Return what a run keeps of its data."""
         return {
