@@ -10,7 +10,9 @@ oracle's nats per token of 5,000 samples (quality), NLL-gen the model's nats per
 it was not trained on (diversity); both together, or neither. Another seed's oracle gives other numbers: published ones
 (MLE 9.04, SeqGAN 8.74, RelGAN 6.68, the oracle's own 5.75) are of one oracle whose weights are in SeqGAN's repository,
 so each number stands beside this oracle's entropy. Whether the adversarial stage helped is asked at equal NLL-gen: the
-baseline of the same seed and seconds is sampled at falling temperatures, which cost nothing.
+baseline of the same seed and seconds is sampled at falling temperatures, which cost nothing. The baseline is text_mle
+where its NLL-gen was least along the way (its row counts the samples of the whole run): on so few rows it learns them
+by heart afterwards.
 """
 
 from __future__ import annotations

@@ -216,7 +216,7 @@ def as_the_recipe_says(data: Data, arguments: Mapping[str, Any]) -> Data:
     """
     if isinstance(data, Excerpts | Mixtures):
         data = data.of_length(arguments.get("length"))
-        data = replace(data, notes=(*data.notes, (data.clean if isinstance(data, Mixtures) else data).cutting()))
+        data = replace(data, notes=(*data.notes, data.cutting()))
     if isinstance(data, Sounds | Excerpts | Mixtures):
         for name, there in (("length", data.length), ("sample_rate", data.sample_rate), ("channels", data.channels)):
             if arguments.get(name, there) != there:

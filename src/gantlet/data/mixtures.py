@@ -70,6 +70,10 @@ class Mixtures:
         """Return excerpts of `length` samples, unless their length was asked for."""
         return replace(self, clean=self.clean.of_length(length), noise=self.noise.of_length(length))
 
+    def cutting(self) -> str:
+        """Return in words how long excerpts are, and what becomes of clean recordings that are shorter."""
+        return self.clean.cutting()
+
     def describe(self) -> dict[str, Any]:
         """Return what a run keeps of its data."""
         clean, noise = self.clean.describe(), self.noise.describe()
