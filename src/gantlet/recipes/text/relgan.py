@@ -29,9 +29,9 @@ TINY = dict(vocab_size=12, length=8, num_classes=2, width=6, slots=2, heads=2, h
     d_width=6, views=3, filters=[2, 3], maps=4, pretrain=4, d_updates=2, sharpness_samples=12, average_halflife=100
 )
 QUICK: dict[str, dict[str, object]] = {
-    "relgan": dict(  # docs/lab-log.md, 2026-11-21
-        **dict(width=64, slots=0, hidden=128, views=8, maps=64, d_width=64, lr=4e-3, g_lr=1e-4, d_lr=5e-4),
-        **dict(pretrain=100_000, d_updates=1, sharpness=100.0, sharpness_samples=50_000, average_halflife=2_000),
+    "relgan": dict(  # docs/lab-log.md, 2026-11-22
+        **dict(width=64, slots=0, hidden=128, views=8, maps=64, d_width=64, lr=4e-3, g_lr=3e-5, d_lr=1e-3),
+        **dict(pretrain=100_000, d_updates=1, sharpness=2.0, sharpness_samples=64_000, average_halflife=2_000),
     )
 }
 

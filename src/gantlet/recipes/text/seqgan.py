@@ -29,10 +29,10 @@ DATA = "lines"
 TINY = dict(vocab_size=12, length=8, num_classes=2, width=6, hidden=8, batch_size=4, pretrain=4, d_pretrain=0) | dict(
     d_width=6, filters=[1, 2, 3], maps=[4, 4, 4], rollouts=2, d_updates=2
 )
-QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet
+QUICK: dict[str, dict[str, object]] = {  # docs/lab-log.md, 2026-11-22
     "seqgan": dict(
         **dict(width=64, hidden=128, filters=[2, 3, 4, 5], maps=[64, 64, 64, 64], rollouts=1, baseline=True),
-        **dict(lr=4e-3, g_lr=1e-3, d_lr=1e-3, pretrain=100_000, d_pretrain=10_000, d_updates=2),
+        **dict(lr=4e-3, g_lr=3e-4, d_lr=1e-3, pretrain=100_000, d_pretrain=10_000, d_updates=2, rollout_keep=0.98),
     )
 }
 JUDGED = 4096  # rows that D judges at once where it gives rewards

@@ -15,7 +15,7 @@ DATA = "lines"
 TINY = dict(vocab_size=12, length=8, num_classes=2, width=6, hidden=8, layers=2, dropout=0.1, batch_size=4) | dict(
     average_halflife=100
 )
-QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet
+QUICK: dict[str, dict[str, object]] = {  # benchmarks/results/text_captions.json
     "text_mle": dict(width=64, hidden=128, dropout=0.1, lr=4e-3, lr_halving=100_000, average_halflife=2_000)
 }
 
