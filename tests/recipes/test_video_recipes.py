@@ -127,30 +127,6 @@ def test_noise_of_a_path_is_scaled_after_its_first_row() -> None:
     assert whole.std(dim=(0, 2)).tolist() == pytest.approx([1, 1, 1, 1], abs=0.06)
 
 
-def test_a_code_may_move_a_frame_as_a_whole() -> None:
-    """The same picture net with the same code: with a reach what it draws lies elsewhere, and this is learnt too."""
-    recipe = build("mocogan", reach=0.5)
-    picture = recipe.players["G"].networks["G"].picture.eval()  # type: ignore[union-attr, operator]
-    content, code = torch.randn(1, 14), torch.randn(1, 8)
-    with torch.no_grad():
-        picture.way.weight.zero_()
-        frames = []
-        for across in (0.0, 0.25):  # of 8 pixels, two to the right
-            picture.way.bias.copy_(torch.atanh(torch.tensor([0.0, across / 0.5])))
-            frames.append(picture(content, code))
-    inner = slice(2, 6)  # the last layer sees the border one pixel away
-    torch.testing.assert_close(frames[1][..., inner, 4:7], frames[0][..., inner, 2:5], rtol=1e-4, atol=1e-5)
-
-
-def test_with_a_reach_all_is_trained_too(tmp_path: Path) -> None:
-    training = prepare("mocogan", tmp_path, reach=0.5, sparse_frames=3)
-    before = {name: p.detach().clone() for name, p in training.state.nets.modules["G"].named_parameters()}
-    loop.iterate(training, rows_of("mocogan"), Guard(training.device))
-    now = dict(training.state.nets.modules["G"].named_parameters())
-    assert [name for name, p in before.items() if torch.equal(p, now[name])] == []
-    assert "picture.way.weight" in before
-
-
 def test_the_frames_of_a_clip_count_together_as_much_as_the_clip() -> None:
     assert per_clip(torch.tensor([[1.0, 2, 4], [0, 0, 6]])).tolist() == [4.0, 3.0]
     assert per_clip(torch.tensor([1.0, 2])).tolist() == [1.0, 2.0]

@@ -1,7 +1,9 @@
 """MoCoGAN: Decomposing Motion and Content for Video Generation (Tulyakov et al., 2018), on today's small networks.
 
 A recurrent net turns noise into a path of motion codes, a net of pictures draws each frame from its code and from the
-content of the clip. Shapes: content [N, content_dim], noise [N, 1 + T, noise_dim], y [N], clips [N, C, T, H, W].
+content of the clip. As in networks/strided.py there are 4x4 layers of stride 2 alone and a fully connected layer of
+`hidden` units in each player (docs/lab-log.md, 2026-11-22).
+Shapes: content [N, content_dim], noise [N, 1 + T, noise_dim], y [N], clips [N, C, T, H, W].
 """
 
 from __future__ import annotations
@@ -18,8 +20,7 @@ from gantlet.layers.clips import as_clips, frames_of, pick
 from gantlet.layers.conditional_norm import VectorBatchNorm2d
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
 from gantlet.layers.precision import wide
-from gantlet.layers.shift import shift
-from gantlet.networks import cnn, initialisation
+from gantlet.networks import initialisation, strided
 
 LABEL = 8  # numbers by which a label is told to the path and to every frame
 KEPT = 2.0  # logit of how much of its state the path keeps from frame to frame at first, 88 %
@@ -41,7 +42,7 @@ class Generator(nn.Module):
         resolution: int | Sequence[int],
         width: int = 64,
         num_classes: int = 0,
-        reach: float = 0.0,
+        hidden: int = 256,
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(num_classes, LABEL) if num_classes else None
@@ -53,7 +54,7 @@ class Generator(nn.Module):
             bias = self.path.bias_ih_l0
             assert isinstance(bias, Tensor)
             bias[motion_dim : 2 * motion_dim] += KEPT
-        self.picture = Frame(content_dim + told, motion_dim, channels, resolution, width, reach)
+        self.picture = Frame(content_dim + told, motion_dim, channels, resolution, width, hidden)
 
     def motion(self, noise: Tensor, y: Tensor | None = None, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the codes [N, T, motion_dim] and the state [N, motion_dim] after them.
@@ -84,10 +85,7 @@ class Generator(nn.Module):
 
 
 class Frame(nn.Module):
-    """The small CNN of pictures (cnn.Generator), the gain and bias of its norms from the content (Brock 2019).
-
-    With a `reach` the code also moves the last maps as a whole, by at most this share of each side.
-    """
+    """InfoGAN's generator (Chen 2016), the gain and bias of its maps' norms from the content (Brock 2019)."""
 
     def __init__(
         self,
@@ -96,41 +94,44 @@ class Frame(nn.Module):
         channels: int,
         resolution: int | Sequence[int],
         width: int,
-        reach: float = 0.0,
+        hidden: int,
     ) -> None:
         super().__init__()
-        self.resolution, self.reach = resolution, reach
+        self.resolution = resolution
         stages = num_stages(resolution)
         self.grid = base_grid(resolution, stages)
-        widths = [width * 2**i for i in reversed(range(stages + 1))]
-        self.project = nn.Linear(content_dim + motion_dim, widths[0] * self.grid[0] * self.grid[1])
+        widths = [width * 2**i for i in reversed(range(stages))]
+        self.hidden, self.norm = nn.Linear(content_dim + motion_dim, hidden, bias=False), nn.BatchNorm1d(hidden)
+        self.project = nn.Linear(hidden, widths[0] * self.grid[0] * self.grid[1])
         self.norms = nn.ModuleList(VectorBatchNorm2d(w, content_dim) for w in widths)
         self.ups = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in itertools.pairwise(widths))
-        self.way = nn.Linear(motion_dim, 2) if reach else None
-        self.out = nn.Conv2d(widths[-1], channels, 3, 1, 1)
+        self.out = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)
         self.apply(initialisation.dcgan)
-        if self.way is not None:
-            nn.init.normal_(self.way.weight, 0.0, motion_dim**-0.5)
 
     def forward(self, content: Tensor, code: Tensor) -> Tensor:
         """Return frames [N, C, H, W] in [-1, 1] of content [N, content_dim] and code [N, motion_dim]."""
-        h = self.project(torch.cat([content, code], dim=1)).unflatten(1, (*self.grid, -1)).permute(0, 3, 1, 2)
+        h = torch.relu(self.norm(self.hidden(torch.cat([content, code], dim=1))))
+        h = self.project(h).unflatten(1, (*self.grid, -1)).permute(0, 3, 1, 2)
         h = torch.relu(self.norms[0](h, content))
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             h = torch.relu(norm(up(h), content))
-        if self.way is not None:
-            h = shift(h, self.reach * torch.tanh(self.way(code)))
         return crop(torch.tanh(self.out(h)), self.resolution)
 
 
 class VideoDiscriminator(nn.Module):
-    """4x4x4 convolutions of stride 2 that double `width` maps, LeakyReLU(.2), no norm, one logit; labels projected.
+    """4x4x4 convolutions of stride 2 that double `width` maps, a layer of `hidden` units, LeakyReLU(.2), no norm.
 
-    Time is halved with space as long as there are four frames, then left alone.
+    Labels are projected. Time is halved with space as long as there are four frames, then left alone.
     """
 
     def __init__(
-        self, channels: int, resolution: int | Sequence[int], num_frames: int, width: int = 64, num_classes: int = 0
+        self,
+        channels: int,
+        resolution: int | Sequence[int],
+        num_frames: int,
+        width: int = 64,
+        num_classes: int = 0,
+        hidden: int = 256,
     ) -> None:
         super().__init__()
         stages = num_stages(resolution)
@@ -147,14 +148,14 @@ class VideoDiscriminator(nn.Module):
             ]
             num_frames = num_frames // 2 if halve else num_frames
         self.body = nn.Sequential(*layers)
-        features = widths[-1] * num_frames * rows * columns
-        self.logit = nn.Linear(features, 1)
-        self.embedding = nn.Embedding(num_classes, features) if num_classes else None
+        self.hidden = nn.Sequential(nn.Linear(widths[-1] * num_frames * rows * columns, hidden), nn.LeakyReLU(0.2))
+        self.logit = nn.Linear(hidden, 1)
+        self.embedding = small_embedding(num_classes, hidden)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return logits [N]."""
         maps = self.body(F.pad(x, self.padding) if any(self.padding) else x)
-        h = maps.permute(0, 2, 3, 4, 1).flatten(1)
+        h = self.hidden(maps.permute(0, 2, 3, 4, 1).flatten(1))
         logits: Tensor = self.logit(h)[:, 0]
         if self.embedding is not None:
             logits = logits + (self.embedding(y) * h).sum(1)
@@ -165,11 +166,17 @@ class Discriminator(nn.Module):
     """One judge of whole clips, who sees motion, and one of single frames at `times`, who sees content (Eq. 4)."""
 
     def __init__(
-        self, channels: int, resolution: int | Sequence[int], num_frames: int, width: int = 64, num_classes: int = 0
+        self,
+        channels: int,
+        resolution: int | Sequence[int],
+        num_frames: int,
+        width: int = 64,
+        num_classes: int = 0,
+        hidden: int = 256,
     ) -> None:
         super().__init__()
-        self.video = VideoDiscriminator(channels, resolution, num_frames, width, num_classes)
-        self.image = cnn.Discriminator(channels, resolution, width, num_classes)
+        self.video = VideoDiscriminator(channels, resolution, num_frames, width, num_classes, hidden)
+        self.image = strided.Discriminator(channels, resolution, width, num_classes, hidden)
 
     def forward(self, x: Tensor, y: Tensor | None, times: Tensor) -> Tensor:
         """Return logits [N, 1 + k] of clips x and of their frames at `times` [N, k]."""
@@ -194,6 +201,7 @@ class SparseDiscriminator(nn.Module):
         frames: int = 3,
         width: int = 64,
         num_classes: int = 0,
+        hidden: int = 256,
     ) -> None:
         super().__init__()
         stages = num_stages(resolution)
@@ -208,11 +216,12 @@ class SparseDiscriminator(nn.Module):
             widths, layers = [2 * width], [nn.Conv2d(joined, 2 * width, 3, 1, 1), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers)
         self.octaves = max(int(log2(max(num_frames - 1, 1))), 1) + 1
-        features, told = widths[-1] * rows * columns, 2 * self.octaves * (frames - 1)
+        told = 2 * self.octaves * (frames - 1)
         self.gain, self.bias = nn.Linear(told, joined), nn.Linear(told, joined)
-        self.logit = nn.Linear(features, 1)
-        self.distance = nn.Linear(told, features)
-        self.embedding = nn.Embedding(num_classes, features) if num_classes else None
+        self.hidden = nn.Sequential(nn.Linear(widths[-1] * rows * columns, hidden), nn.LeakyReLU(0.2))
+        self.logit = nn.Linear(hidden, 1)
+        self.distance = nn.Linear(told, hidden)
+        self.embedding = small_embedding(num_classes, hidden)
         for layer in (self.gain, self.bias):
             nn.init.normal_(layer.weight, 0.0, 0.02)
             nn.init.zeros_(layer.bias)
@@ -226,7 +235,7 @@ class SparseDiscriminator(nn.Module):
         joined = as_clips(maps, count).transpose(1, 2).flatten(1, 2)
         told = self.between(times)
         gain, bias = (layer(told)[:, :, None, None] for layer in (self.gain, self.bias))
-        h = self.body(torch.addcmul(bias, joined, 1 + gain)).permute(0, 2, 3, 1).flatten(1)
+        h = self.hidden(self.body(torch.addcmul(bias, joined, 1 + gain)).permute(0, 2, 3, 1).flatten(1))
         # The projection of features on what they should be at this distance, as labels are projected.
         logits: Tensor = self.logit(h)[:, 0] + (self.distance(told) * h).sum(1)
         if self.embedding is not None:
@@ -238,3 +247,12 @@ class SparseDiscriminator(nn.Module):
         octave = torch.arange(self.octaves, device=times.device)
         angles = times.diff(dim=1)[:, :, None] * (pi / 2.0**octave)
         return torch.cat([angles.sin(), angles.cos()], dim=2).flatten(1)
+
+
+def small_embedding(num_classes: int, width: int) -> nn.Embedding | None:
+    """Return an embedding of labels with small initial weights; None without labels."""
+    if not num_classes:
+        return None
+    embedding = nn.Embedding(num_classes, width)
+    nn.init.normal_(embedding.weight, 0.0, 0.02)
+    return embedding

@@ -35,11 +35,11 @@ TINY = dict(
     motion_dim=8,
     width=8,
     batch_size=8,
-) | dict(g_width=8, d_width=8, r1_every=2, image_frames=2, average_halflife=100, width=8)
+) | dict(g_width=8, d_width=8, hidden=16, r1_every=2, image_frames=2, average_halflife=100, width=8)
 QUICK: dict[str, dict[str, object]] = {
-    "mocogan": dict(  # docs/lab-log.md, 2026-11-21
-        content_dim=16, noise_dim=8, g_width=16, d_width=16, sparse_frames=3, r1_gamma=1.0, r1_every=8, lr=1e-3,
-        lr_halving=100_000, step_noise=0.1, batch_size=16,
+    "mocogan": dict(  # docs/lab-log.md, 2026-11-22
+        content_dim=16, noise_dim=8, g_width=16, d_width=16, hidden=256, sparse_frames=3, r1_gamma=1.0, r1_every=8,
+        lr=1e-3, lr_halving=100_000, step_noise=0.1, batch_size=16,
     ),
     # first guess, not measured yet
     "mocogan_2018": dict(content_dim=16, motion_dim=8, width=16, batch_size=16, image_frames=2),
@@ -58,9 +58,9 @@ def mocogan(
     noise_dim: int = 10,  # numbers that move the path at each frame (section 4)
     motion_dim: int = 64,  # size of the GRU's state, which is the motion code; 10 in the paper
     step_noise: float = 1.0,  # scale of that noise after the first frame; 0: how a path begins decides it all
-    reach: float = 0.0,  # share of each side by which a motion code may also move a frame as a whole; 0: not at all
     g_width: int = 64,  # feature maps before G's last layer
     d_width: int = 64,  # feature maps of D's first layers
+    hidden: int = 1024,  # units of the fully connected layer in each network
     image_frames: int = 2,  # frames of each clip that the judge of frames sees; the paper has 1
     sparse_frames: int = 0,  # 3: the one judge sees so many frames and the time between (StyleGAN-V); G draws no others
     r1_gamma: float = 10.0,  # applied as gamma / 2 (Mescheder 2018)
@@ -81,10 +81,10 @@ def mocogan(
     game = Game(content_dim, noise_dim, num_frames, step_noise, seen, bool(sparse_frames), r1_gamma)
     D: nn.Module
     if sparse_frames:
-        D = SparseDiscriminator(channels, resolution, num_frames, sparse_frames, d_width, num_classes)
+        D = SparseDiscriminator(channels, resolution, num_frames, sparse_frames, d_width, num_classes, hidden)
     else:
-        D = Discriminator(channels, resolution, num_frames, d_width, num_classes)
-    G = Generator(content_dim, noise_dim, motion_dim, channels, resolution, g_width, num_classes, reach)
+        D = Discriminator(channels, resolution, num_frames, d_width, num_classes, hidden)
+    G = Generator(content_dim, noise_dim, motion_dim, channels, resolution, g_width, num_classes, hidden)
     optimizer, schedule = adam(lr, (beta1, beta2)), inverse_decay(lr, lr_halving)
     sample, frames = path_sampler(content_dim, noise_dim, num_frames, step_noise)
     return Recipe(
