@@ -2,7 +2,7 @@
 
     python benchmarks/text_captions.py run --seconds 600 --seeds 3 --runs runs/captions
     python benchmarks/text_captions.py run --data shakespeare --recipes text_mle --seconds 600
-    python benchmarks/text_captions.py curve --seconds 600 --runs runs/captions       the temperature-swept picture
+    python benchmarks/text_captions.py curve --seconds 600 --seeds 3 --runs runs/captions     temperature-swept pictures
     python benchmarks/text_captions.py table
 
 A row per (data, recipe, seconds, seed) in results/text_captions.json; what is there is not repeated, and the runs stay
@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 
 import gantlet
-from slices import Row, Rows, budget_of, count_processor_seconds, mean, train
+from slices import Row, Rows, budget_of, count_processor_seconds, mean, spread, train
 
 ROWS = Rows("text_captions")
 RECIPES = ("text_mle", "seqgan", "relgan")
@@ -71,15 +71,23 @@ def run_name(data: str, recipe: str, budget: str, seed: int) -> str:
     return f"{data}-{recipe}-{budget}-{seed}"
 
 
-def curve(data: str, recipes: list[str], budget: str, runs: Path) -> None:
-    """Draw quality against diversity over temperatures for the first seed of each recipe."""
-    found = [path for recipe in recipes if (path := runs / run_name(data, recipe, budget, 0)).is_dir()]
-    if not found:
-        raise SystemExit(f"No run of {data} at {budget} is in {runs}; first `run` with the same --runs.")
+def curve(data: str, recipes: list[str], budget: str, seed: int, runs: Path) -> None:
+    """Draw quality against diversity over temperatures for the runs of a seed; keep the gaps to maximum likelihood."""
+    from gantlet.quality_diversity import BASELINE, gap_at_equal_diversity
     from gantlet.quality_diversity import curve as swept
 
-    drawn = swept(found, data=place(runs, data), out=runs / f"{data}-{budget}.png", num=SAMPLES)
+    found = {recipe: path for recipe in recipes if (path := runs / run_name(data, recipe, budget, seed)).is_dir()}
+    if not found:
+        raise SystemExit(f"No run of {data} at {budget} is in {runs}; first `run` with the same --runs.")
+    drawn = swept(list(found.values()), data=place(runs, data), out=runs / f"{data}-{budget}-{seed}.png", num=SAMPLES)
     print("\n".join(drawn.lines()))
+    points = dict(zip(found, drawn.points.values(), strict=True))
+    gaps = {
+        recipe: {quality: gap_at_equal_diversity(points[recipe], points[BASELINE], quality, drawn.diversity)
+                 for quality in (drawn.quality, "fed")}
+        for recipe in points if recipe != BASELINE and BASELINE in points
+    }  # fmt: skip
+    ROWS.keep(f"{data}/curve/{budget}/seed{seed}", {"points": points, "gaps": gaps, "diversity": drawn.diversity})
 
 
 def table() -> None:
@@ -87,8 +95,11 @@ def table() -> None:
     print("| data, budget | model | BLEU-2 | 3 | 4 | 5 | Self-BLEU-2 | 3 | 4 | 5 | FED | copied |")
     print("| --- | --- |" + " ---: |" * 10)
     floors: set[str] = set()
-    for name, rows in ROWS.groups().items():
+    groups = ROWS.groups()
+    for name, rows in groups.items():
         data, recipe, budget = name.split("/")
+        if recipe == "curve":
+            continue
         cells = [f"{mean([row[key] for row in rows]):.3f}" for key in NUMBERS]
         extra = [
             f"{mean([row[key] for row in rows]):.4g}" if key in rows[0] else "-" for key in ("fed", "copied_share")
@@ -101,6 +112,14 @@ def table() -> None:
     for name, (bleu, self_bleu) in PUBLISHED.items():
         cells = [*(f"{value:.3f}" for value in bleu), *(f"{value:.3f}" for value in self_bleu or ())]
         print(f"| captions, Texygen | {name} | {' | '.join(cells + ['-'] * (10 - len(cells)))} |")
+    for name, rows in groups.items():
+        if "/curve/" in name:
+            for recipe in rows[0]["gaps"]:
+                told = "; ".join(
+                    f"{quality} {spread([row['gaps'][recipe][quality][0] for row in rows], 4)}"
+                    for quality in rows[0]["gaps"][recipe]
+                )
+                print(f"\n{name}: {recipe} less text_mle at equal {rows[0]['diversity']}: {told}")
 
 
 def main() -> None:
@@ -117,7 +136,8 @@ def main() -> None:
     if given.part == "table":
         table()
     elif given.part == "curve":
-        curve(given.data, given.recipes, budget, given.runs)
+        for seed in range(given.seeds):
+            curve(given.data, given.recipes, budget, seed, given.runs)
     else:
         if given.clock == "processor":
             count_processor_seconds()
