@@ -28,7 +28,10 @@ from slices import Row, Rows, budget_of, count_processor_seconds, mean, spread, 
 ROWS = Rows("text_style")
 DATA = ("grammar", "yelp")
 JUDGED, SENTENCES = 2000, 10_000  # sentences judged; of the grammar trained on, of each style
-OPTIONS: dict[str, dict[str, object]] = {"grammar": {"level": "word"}, "yelp": {"level": "word"}}
+OPTIONS: dict[str, dict[str, object]] = {
+    "grammar": {"level": "word"},
+    "yelp": {"level": "word", "warm_up": 40_000},
+}  # of 126,670
 
 
 def yelp(folder: Path) -> Path:
@@ -44,18 +47,23 @@ def yelp(folder: Path) -> Path:
     return folder
 
 
-def exactly(model: gantlet.Model, folder: Path) -> Row:
-    """Return what the grammar says of sentences rewritten both ways, means over the two ways."""
-    rows: list[dict[str, float]] = []
-    examples: list[str] = []
+def rewritten(model: gantlet.Model, folder: Path) -> list[tuple[list[str], list[str]]]:
+    """Return test sentences of each style and what the model makes of them in the other one."""
+    found = []
     for style, name in enumerate(grammar.NAMES):
         sources = (folder / "test" / f"{name}.txt").read_text().splitlines()[: JUDGED // 2]
-        written = model.rewrite(sources, to=grammar.NAMES[1 - style])
+        found.append((sources, model.rewrite(sources, to=grammar.NAMES[1 - style])))
+    return found
+
+
+def exactly(pairs: list[tuple[list[str], list[str]]], folder: Path) -> Row:
+    """Return what the grammar says of sentences rewritten both ways, means over the two ways."""
+    rows: list[dict[str, float]] = []
+    for style, (sources, written) in enumerate(pairs):
         rows.append(grammar.check(sources, written, 1 - style))
-        examples += [f"{before} -> {after}" for before, after in zip(sources[:5], written[:5], strict=True)]
         trained = (folder / "train" / f"{grammar.NAMES[1 - style]}.txt").read_text().splitlines()
         rows[-1]["copied"] = novelty(written, trained)["copied_share"]
-    return {**{key: mean([row[key] for row in rows]) for key in rows[0]}, "examples": examples}
+    return {key: mean([row[key] for row in rows]) for key in rows[0]}
 
 
 def one(data: str, seed: int, seconds: float) -> Row:
@@ -65,13 +73,15 @@ def one(data: str, seed: int, seconds: float) -> Row:
         folder = grammar.write(out / "data", SENTENCES) if data == "grammar" else yelp(out / "data")
         model, facts = train("text_style", folder, out / "run", seconds=seconds, seed=seed, **OPTIONS[data])
         judgement = gantlet.evaluate(model, folder, num=JUDGED)
-        checked = exactly(model, folder) if data == "grammar" else {}
+        pairs = rewritten(model, folder)
+        checked = exactly(pairs, folder) if data == "grammar" else {}
     finally:
         shutil.rmtree(out, ignore_errors=True)
     values = {name: value for name, value in judgement.values.items() if isinstance(value, int | float)}
     return {
         **facts, **values, **checked, "floor": dict(judgement.floor), "protocol": dict(judgement.protocol),
         "arguments": model.about["arguments"],
+        "examples": [f"{old} -> {new}" for sources, written in pairs for old, new in zip(sources[:5], written[:5])],
     }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ DATA = "lines"
 TINY = dict(vocab_size=12, length=8, num_classes=2, width=6, style_dim=4, content_dim=8, batch_size=4) | dict(
     filters=[2, 3], maps=4, dropout=0.1, gate=10.0, warm_up=4, epoch_samples=4, average_halflife=100
 )
-QUICK: dict[str, dict[str, object]] = {  # benchmarks/results/text_style.json; on real text not measured yet
+QUICK: dict[str, dict[str, object]] = {  # benchmarks/results/text_style.json
     "text_style": dict(
         **dict(width=64, style_dim=32, content_dim=128, dropout=0.1, maps=32, lr=2e-3, warm_up=100_000),
         **dict(epoch_samples=20_000, average_halflife=2_000),
