@@ -6,10 +6,11 @@
     python benchmarks/text_captions.py table
 
 A row per (data, recipe, seconds, seed) in results/text_captions.json; what is there is not repeated, and the runs stay
-where --runs says. Captions: image_coco and image_coco_test of Texygen ($GANTLET_DATA/text), BLEU-n of 2,000 samples
-against the test captions, Self-BLEU-n by leaving each out, as `gantlet evaluate` states them. Published rows (Texygen,
-Zhu 2018) have other samples, references and definitions of Self-BLEU: they stand in the table for orientation, the
-comparison is that of our rows. Shakespeare: the last tenth of the text is the test part.
+where --runs says; `curve` adds a row per seed, with all points and the gaps to text_mle at equal Self-BLEU. Captions:
+image_coco and image_coco_test of Texygen ($GANTLET_DATA/text), BLEU-n of 2,000 samples against the test captions,
+Self-BLEU-n by leaving each out, as `gantlet evaluate` states them. Published rows (Texygen, Zhu 2018) have other
+samples, references and definitions of Self-BLEU: they stand in the table for orientation, the comparison is that of
+our rows. Shakespeare: the last tenth of the text is the test part.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import sys
 from pathlib import Path
 
 import gantlet
+from gantlet.quality_diversity import BASELINE, gap_at_equal_diversity
+from gantlet.quality_diversity import curve as swept
 from slices import Row, Rows, budget_of, count_processor_seconds, mean, spread, train
 
 ROWS = Rows("text_captions")
@@ -73,9 +76,6 @@ def run_name(data: str, recipe: str, budget: str, seed: int) -> str:
 
 def curve(data: str, recipes: list[str], budget: str, seed: int, runs: Path) -> None:
     """Draw quality against diversity over temperatures for the runs of a seed; keep the gaps to maximum likelihood."""
-    from gantlet.quality_diversity import BASELINE, gap_at_equal_diversity
-    from gantlet.quality_diversity import curve as swept
-
     found = {recipe: path for recipe in recipes if (path := runs / run_name(data, recipe, budget, seed)).is_dir()}
     if not found:
         raise SystemExit(f"No run of {data} at {budget} is in {runs}; first `run` with the same --runs.")
@@ -116,9 +116,9 @@ def table() -> None:
         if "/curve/" in name:
             for recipe in rows[0]["gaps"]:
                 told = "; ".join(
-                    f"{quality} {spread([row['gaps'][recipe][quality][0] for row in rows], 4)}"
-                    for quality in rows[0]["gaps"][recipe]
-                )
+                    f"{quality} {spread([gap[0] for row in rows if (gap := row['gaps'][recipe][quality])], 4)}"
+                    for quality, first in rows[0]["gaps"][recipe].items() if first
+                )  # fmt: skip
                 print(f"\n{name}: {recipe} less text_mle at equal {rows[0]['diversity']}: {told}")
 
 

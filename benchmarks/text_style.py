@@ -30,8 +30,8 @@ DATA = ("grammar", "yelp")
 JUDGED, SENTENCES = 2000, 10_000  # sentences judged; of the grammar trained on, of each style
 OPTIONS: dict[str, dict[str, object]] = {
     "grammar": {"level": "word"},
-    "yelp": {"level": "word", "warm_up": 40_000},
-}  # of 126,670
+    "yelp": {"level": "word", "warm_up": 40_000},  # samples; an epoch has 126,670 (docs/lab-log.md, 2026-11-22)
+}
 
 
 def yelp(folder: Path) -> Path:
@@ -74,6 +74,7 @@ def one(data: str, seed: int, seconds: float) -> Row:
         model, facts = train("text_style", folder, out / "run", seconds=seconds, seed=seed, **OPTIONS[data])
         judgement = gantlet.evaluate(model, folder, num=JUDGED)
         pairs = rewritten(model, folder)
+        shown = [both for sources, written in pairs for both in zip(sources[:5], written[:5], strict=True)]
         checked = exactly(pairs, folder) if data == "grammar" else {}
     finally:
         shutil.rmtree(out, ignore_errors=True)
@@ -81,7 +82,7 @@ def one(data: str, seed: int, seconds: float) -> Row:
     return {
         **facts, **values, **checked, "floor": dict(judgement.floor), "protocol": dict(judgement.protocol),
         "arguments": model.about["arguments"],
-        "examples": [f"{old} -> {new}" for sources, written in pairs for old, new in zip(sources[:5], written[:5])],
+        "examples": [f"{before} -> {after}" for before, after in shown],
     }  # fmt: skip
 
 

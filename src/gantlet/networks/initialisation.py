@@ -56,3 +56,12 @@ def uniform(limit: float) -> Callable[[nn.Module], None]:
                 nn.init.zeros_(bias)
 
     return initialise
+
+
+def small_embedding(num_classes: int, width: int) -> nn.Embedding | None:
+    """Return an embedding of labels [num_classes, width] from N(0, .02^2); None without labels."""
+    if not num_classes:
+        return None
+    embedding = nn.Embedding(num_classes, width)
+    nn.init.normal_(embedding.weight, 0.0, 0.02)
+    return embedding

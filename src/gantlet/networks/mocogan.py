@@ -42,7 +42,7 @@ class Generator(nn.Module):
         resolution: int | Sequence[int],
         width: int = 64,
         num_classes: int = 0,
-        hidden: int = 256,
+        hidden: int = 1024,
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(num_classes, LABEL) if num_classes else None
@@ -131,7 +131,7 @@ class VideoDiscriminator(nn.Module):
         num_frames: int,
         width: int = 64,
         num_classes: int = 0,
-        hidden: int = 256,
+        hidden: int = 1024,
     ) -> None:
         super().__init__()
         stages = num_stages(resolution)
@@ -150,7 +150,7 @@ class VideoDiscriminator(nn.Module):
         self.body = nn.Sequential(*layers)
         self.hidden = nn.Sequential(nn.Linear(widths[-1] * num_frames * rows * columns, hidden), nn.LeakyReLU(0.2))
         self.logit = nn.Linear(hidden, 1)
-        self.embedding = small_embedding(num_classes, hidden)
+        self.embedding = initialisation.small_embedding(num_classes, hidden)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return logits [N]."""
@@ -172,7 +172,7 @@ class Discriminator(nn.Module):
         num_frames: int,
         width: int = 64,
         num_classes: int = 0,
-        hidden: int = 256,
+        hidden: int = 1024,
     ) -> None:
         super().__init__()
         self.video = VideoDiscriminator(channels, resolution, num_frames, width, num_classes, hidden)
@@ -201,7 +201,7 @@ class SparseDiscriminator(nn.Module):
         frames: int = 3,
         width: int = 64,
         num_classes: int = 0,
-        hidden: int = 256,
+        hidden: int = 1024,
     ) -> None:
         super().__init__()
         stages = num_stages(resolution)
@@ -221,7 +221,7 @@ class SparseDiscriminator(nn.Module):
         self.hidden = nn.Sequential(nn.Linear(widths[-1] * rows * columns, hidden), nn.LeakyReLU(0.2))
         self.logit = nn.Linear(hidden, 1)
         self.distance = nn.Linear(told, hidden)
-        self.embedding = small_embedding(num_classes, hidden)
+        self.embedding = initialisation.small_embedding(num_classes, hidden)
         for layer in (self.gain, self.bias):
             nn.init.normal_(layer.weight, 0.0, 0.02)
             nn.init.zeros_(layer.bias)
@@ -247,12 +247,3 @@ class SparseDiscriminator(nn.Module):
         octave = torch.arange(self.octaves, device=times.device)
         angles = times.diff(dim=1)[:, :, None] * (pi / 2.0**octave)
         return torch.cat([angles.sin(), angles.cos()], dim=2).flatten(1)
-
-
-def small_embedding(num_classes: int, width: int) -> nn.Embedding | None:
-    """Return an embedding of labels with small initial weights; None without labels."""
-    if not num_classes:
-        return None
-    embedding = nn.Embedding(num_classes, width)
-    nn.init.normal_(embedding.weight, 0.0, 0.02)
-    return embedding

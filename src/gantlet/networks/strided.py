@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gantlet.layers.grid import base_grid, even_padding, num_stages
-from gantlet.networks import dcgan, infogan
+from gantlet.networks import dcgan, infogan, initialisation
 
 
 class Generator(nn.Module):
@@ -61,9 +61,7 @@ class Discriminator(nn.Module):
         features = width * 2 ** (stages - 1) * grid[0] * grid[1]
         self.hidden = nn.Sequential(nn.Linear(features, hidden), nn.LeakyReLU(0.2))
         self.logit = nn.Linear(hidden, 1)
-        self.embedding = nn.Embedding(num_classes, hidden) if num_classes else None
-        if self.embedding is not None:
-            nn.init.normal_(self.embedding.weight, 0.0, 0.02)
+        self.embedding = initialisation.small_embedding(num_classes, hidden)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the units of the fully connected layer, [N, hidden]."""

@@ -23,7 +23,7 @@ DATA = "lines"
 TINY = dict(vocab_size=12, length=8, num_classes=2, width=6, hidden=8, batch_size=4, pretrain=4, d_pretrain=0) | dict(
     d_width=6, filters=[1, 2, 3], maps=[4, 4, 4], d_updates=2, average_halflife=100
 )
-QUICK: dict[str, dict[str, object]] = {  # as seqgan
+QUICK: dict[str, dict[str, object]] = {  # as seqgan; not measured of itself
     "maligan": dict(
         **dict(width=64, hidden=128, filters=[2, 3, 4, 5], maps=[64, 64, 64, 64], lr=4e-3, g_lr=3e-4, d_lr=1e-3),
         **dict(pretrain=100_000, d_pretrain=10_000, d_updates=2, average_halflife=2_000),

@@ -60,7 +60,7 @@ def mocogan(
     step_noise: float = 1.0,  # scale of that noise after the first frame; 0: how a path begins decides it all
     g_width: int = 64,  # feature maps before G's last layer
     d_width: int = 64,  # feature maps of D's first layers
-    hidden: int = 1024,  # units of the fully connected layer in each network
+    hidden: int = 1024,  # units of the fully connected layer in each network (Chen 2016, Table 1)
     image_frames: int = 2,  # frames of each clip that the judge of frames sees; the paper has 1
     sparse_frames: int = 0,  # 3: the one judge sees so many frames and the time between (StyleGAN-V); G draws no others
     r1_gamma: float = 10.0,  # applied as gamma / 2 (Mescheder 2018)
