@@ -38,6 +38,7 @@ class Stored:
     pixels: NDArray[Any]
     labels: NDArray[np.int64] | None
     meta: dict[str, Any]
+    key: str
 
 
 def load(folder: Path, key: str) -> Stored | None:
@@ -56,7 +57,7 @@ def load(folder: Path, key: str) -> Stored | None:
             return None
     except Exception:  # numpy's parser of headers raises what Python's tokenizer does; an entry is made anew
         return None
-    return Stored(np.asarray(pixels), labels, meta)
+    return Stored(np.asarray(pixels), labels, meta, key)
 
 
 class Writer:

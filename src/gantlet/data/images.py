@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gantlet.data.arrays import Table
+from gantlet.data.cache import Stored, cache_folder
 from gantlet.data.intensity import Intensity
 from gantlet.data.pictures import Progress, fingerprint, open_pictures
+from gantlet.data.remembered import mark_of, recall, remember
 from gantlet.data.shape import check_resolution, limited, resize
 from gantlet.data.sources import Pictures, opened
 from gantlet.data.splits import check_split
@@ -106,26 +108,30 @@ def open_images(
     """
     check_split(split)
     size = check_resolution(resolution)
+    folder = cache_folder(cache)
+    mark = mark_of(source, split, size, at_most, skip_broken) if labels is None else None
+    if known := recall(folder, mark):
+        stored, facts = known
+        return _from_store(facts["name"], split, stored, facts["notes"])
     with opened(source, labels, cache, progress) as found:
         if not isinstance(found, Pictures):
             return _from_table(found.name, split, found.load(split), size, at_most, found.notes)
         how: dict[str, Any] = dict(resolution=size, at_most=at_most, skip_broken=skip_broken, cache=cache)
         stored = open_pictures(found.files, found.layout, split, progress=progress, **how)
-        meta, notes = stored.meta, found.layout.notes
-        if meta["skipped"]:
-            notes = (*notes, f"{meta['skipped']:,} broken pictures are left out")
-        if meta.get("natural"):
-            notes = (*notes, scaled_down(meta["natural"], stored.pixels.shape[1:3]))
-        return ImageData(
-            found.name,
-            split,
-            stored.pixels,
-            stored.labels,
-            tuple(meta["classes"]),
-            Intensity.from_json(meta["intensity"]),
-            meta["fingerprint"],
-            notes,
-        )
+        remember(folder, mark, stored.key, found.name, found.layout.notes)
+        return _from_store(found.name, split, stored, found.layout.notes)
+
+
+def _from_store(name: str, split: str, stored: Stored, notes: tuple[str, ...]) -> ImageData:
+    meta = stored.meta
+    if meta["skipped"]:
+        notes = (*notes, f"{meta['skipped']:,} broken pictures are left out")
+    if meta.get("natural"):
+        notes = (*notes, scaled_down(meta["natural"], stored.pixels.shape[1:3]))
+    intensity = Intensity.from_json(meta["intensity"])
+    return ImageData(
+        name, split, stored.pixels, stored.labels, tuple(meta["classes"]), intensity, meta["fingerprint"], notes
+    )
 
 
 def scaled_down(natural: Sequence[int], size: Sequence[int]) -> str:

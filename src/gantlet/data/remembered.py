@@ -1,0 +1,59 @@
+"""Which entry of the cache a large archive led to: reading a directory of a million names takes longer than training.
+
+An archive is known by its place, size and times, the moment its inode last changed among them, which no program sets
+by hand. A folder is not remembered: whether one of its files is new shows in that file alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gantlet.data import cache as store
+from gantlet.errors import UserError
+from gantlet.media.image import replace
+
+LEAST = 64 * 2**20  # bytes: smaller archives are listed, and known by their content
+
+
+def mark_of(source: str | Path, *how: Any) -> str | None:
+    """Return a hash of a large file, as it lies there now, and of how it is to be read; None for anything else."""
+    try:
+        path = Path(source).expanduser().resolve()
+        found = path.stat()
+    except (OSError, ValueError, RuntimeError):
+        return None
+    if not stat.S_ISREG(found.st_mode) or found.st_size < LEAST:
+        return None
+    known = (store.VERSION, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, *how)
+    return hashlib.sha256(repr((os.fsencode(path), *known)).encode()).hexdigest()[:40]
+
+
+def recall(folder: Path, mark: str | None) -> tuple[store.Stored, dict[str, Any]] | None:
+    """Return what the mark led to and the facts that were kept with it; None if either is not there, or not whole."""
+    if mark is None:
+        return None
+    try:
+        kept = json.loads((folder / "archives" / f"{mark}.json").read_text("utf-8"))
+        stored = store.load(folder, str(kept["key"]))
+        return (
+            None if stored is None else (stored, {"name": str(kept["name"]), "notes": tuple(map(str, kept["notes"]))})
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(folder: Path, mark: str | None, key: str, name: str, notes: Sequence[str]) -> None:
+    """Keep where a mark leads; a disk that does not take it costs the next opening time and nothing else."""
+    if mark is None:
+        return
+    try:
+        words = json.dumps({"key": key, "name": name, "notes": list(notes)})
+        replace(folder / "archives" / f"{mark}.json", lambda file: file.write(words.encode()))
+    except UserError:
+        return
