@@ -1,6 +1,6 @@
 """Does augmenting help? Real sets with rare classes, several generators each, in slices that resume.
 
-    python benchmarks/augmentation.py run --data fashion_mnist     the five arms, a generator per seed
+    python benchmarks/augmentation.py run --data fashion_mnist     the arms, a generator per seed
     python benchmarks/augmentation.py imbalance --data mnist       FID of the rare classes: sampling, weights, neither
     python benchmarks/augmentation.py speed                        the whole command on a folder of 10,000 pictures
     python benchmarks/augmentation.py table                        print what is there as Markdown
@@ -23,7 +23,10 @@ from typing import Any
 import numpy as np
 
 from gantlet.augmenting import arms, augment, augment_report
+from gantlet.augmenting.folder import MANIFEST
+from gantlet.augmenting.settings import work_folder
 from gantlet.data import open_images
+from gantlet.engine.storage import digest
 from gantlet.judging import trained_classifier
 from gantlet.media.image import write_image
 from gantlet.metrics import Features, Moments, frechet_distance, precision_recall_density_coverage
@@ -73,6 +76,7 @@ def arms_of(data: str, seed: int, given: argparse.Namespace) -> None:
         out = given.runs / f"{data}-{given.seconds:g}s-{seed}"
         augment(source(data, given.runs), out, seconds=given.seconds, seed=seed, quiet=True, note=print,
                 classifier_samples=given.classifier_samples)  # fmt: skip
+        lend(given.runs / f"{data}-{given.seconds:g}s-0", out, given.classifier_samples)
         report = augment_report(out, seeds=given.classifiers, note=print)
         found = {name: report.found[name] for name in ("arms", "effects", "verdict", "classes", "rare", "quality")}
         facts = {
@@ -80,6 +84,22 @@ def arms_of(data: str, seed: int, given: argparse.Namespace) -> None:
             "processor_seconds": time.process_time() - began,
         }
         ROWS.keep(f"{data}/arms/{given.seconds:g}s/seed{seed}", {**facts, **found})
+
+
+def lend(first: Path, out: Path, samples: int) -> None:
+    """Hand on what the arms without a GAN came to beside the first generator: they are the same for every one."""
+    theirs, ours = (report_folder(each, samples) for each in (first, out))
+    if theirs == ours or not theirs.is_dir():
+        return
+    ours.mkdir(parents=True, exist_ok=True)
+    for arm in (arms.REAL, arms.OVERSAMPLING, arms.CLASSIC):
+        for path in theirs.glob(f"{arm}-seed*.npz"):
+            shutil.copyfile(path, ours / path.name)
+
+
+def report_folder(out: Path, samples: int) -> Path:
+    """Return where the report of a whole folder keeps what its arms came to."""
+    return work_folder(out) / f"report-{digest(out / MANIFEST)[:8]}-{samples}"
 
 
 def imbalance(data: str, way: str, seed: int, given: argparse.Namespace) -> None:

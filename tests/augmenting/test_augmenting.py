@@ -21,7 +21,7 @@ from gantlet.augmenting.folder import class_folders, file_name
 from gantlet.augmenting.report import augment_report, copy_sentence
 from gantlet.augmenting.source import digests, open_source, set_apart
 from gantlet.cli import main
-from gantlet.data import open_images
+from gantlet.data import balanced_weights, open_images
 from gantlet.errors import UserError
 
 COUNTS = {"dots": 30, "lines": 12}
@@ -223,12 +223,32 @@ def test_what_each_arm_learns_from(data: Path) -> None:
     made, alone = {1: {"images": fake}}, {0: {"images": fake}, 1: {"images": fake[:2]}}
     count = len(source.train)
     sizes = {arm: len(found.labels) for arm in NAMES if (found := lessons(arm, source, made, alone)) is not None}
-    assert sizes == {"real": count, "oversampling": count, "classic": count, "gan": count + 4, "gan_only": 10}
+    assert sizes == {
+        "real": count,
+        "oversampling": count,
+        "classic": count,
+        "gan": count + 4,
+        "even": count + 10,
+        "gan_only": 10,
+    }
     learnt = lessons("gan_only", source, made, alone)
     assert learnt is not None
     assert np.bincount(learnt.labels).tolist() == [4, 6]
     assert (learnt.pixels == 7).all()
     assert lessons("gan_only", source, made, None) is None
+
+
+def test_evenly_half_of_every_class_is_generated(data: Path) -> None:
+    source = open_source(data)
+    fake = np.full((9, 8, 8, 1), 7, np.uint8)
+    learnt = lessons("even", source, {1: {"images": fake}}, {0: {"images": fake}, 1: {"images": fake[:1]}})
+    assert learnt is not None
+    assert learnt.groups is not None
+    weights, sampled = balanced_weights(learnt.groups, learnt.alpha), np.arange(len(learnt.labels)) >= len(source.train)
+    for label in range(2):
+        for kind in (False, True):
+            assert weights[(learnt.labels == label) & (sampled == kind)].sum() == pytest.approx(0.25)
+    assert lessons("even", source, {1: {"images": fake}}, None) is None
 
 
 def test_the_report(made: Augmented, capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,9 +258,10 @@ def test_the_report(made: Augmented, capsys: pytest.CaptureFixture[str]) -> None
     page = report.page.read_text()
     assert report.found["verdict"].split(":")[0] in page
     assert "no test picture" in page
+    assert "With samples in every class alike" in report.verdict
     place = next(made.out.with_name("augmented-work").glob("report-*"))
     stamps = {path: os.stat(path).st_mtime_ns for path in place.glob("*-seed*.npz")}
-    assert len(stamps) == 10
+    assert len(stamps) == 12
     assert main(["augment-report", str(made.out), "--samples", "64", "--seeds", "2", "--json", "--quiet"]) == 0
     assert json.loads(capsys.readouterr().out)["arms"] == report.found["arms"]
     assert {path: os.stat(path).st_mtime_ns for path in stamps} == stamps

@@ -1,10 +1,11 @@
-"""The arms of the report: one small classifier, one budget, one test part, and five things to learn from."""
+"""The arms of the report: one small classifier, one budget, one test part, and six things to learn from."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from gantlet.engine.storage import discard
 from gantlet.media.image import replace
 from gantlet.metrics.classification import Effect, effect, scores
 
-REAL, OVERSAMPLING, CLASSIC, GAN, GAN_ONLY = "real", "oversampling", "classic", "gan", "gan_only"
+REAL, OVERSAMPLING, CLASSIC, GAN, EVEN, GAN_ONLY = "real", "oversampling", "classic", "gan", "even", "gan_only"
 NAMES = {
     REAL: "real pictures",
     OVERSAMPLING: "+ oversampling",
     CLASSIC: "+ classic augmentation",
     GAN: "+ GAN",
+    EVEN: "+ GAN, evenly",
     GAN_ONLY: "GAN only",
 }
 MEANINGS = {
@@ -30,6 +32,8 @@ MEANINGS = {
     OVERSAMPLING: "every class drawn equally often",
     CLASSIC: "every class drawn equally often; each picture moved (1/12), turned (10 degrees) and scaled (10 %)",
     GAN: "the training part and the samples that fill its classes up, as they come",
+    EVEN: "every class drawn equally often, half of it real pictures and half samples: that a picture looks generated "
+    "then says nothing of its class",
     GAN_ONLY: "samples alone, as many of each class as the arm before has pictures",
 }
 Made = Mapping[int, Mapping[str, NDArray[Any]]]  # samples of each class
@@ -72,6 +76,10 @@ def lessons(arm: str, source: Source, made: Made, alone: Made | None) -> Lessons
     if alone is None:
         return None
     pixels, labels = _joined([made, alone])
+    if arm == EVEN:
+        both = real.with_more(pixels, labels)
+        sampled = np.arange(len(both.labels)) >= len(real.labels)
+        return changed(both, alpha=1.0, groups=2 * both.labels + sampled)
     return Lessons(pixels, labels, source.train.intensity, len(source.train.classes))
 
 

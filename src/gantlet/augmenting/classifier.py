@@ -30,6 +30,7 @@ class Lessons:
     num_classes: int
     alpha: float = 0.0  # of class-balanced drawing: 0 as they come, 1 every class as often
     vary: bool = False  # classic augmentation
+    groups: NDArray[np.int64] | None = None  # what alpha balances in place of the classes
 
     @classmethod
     def of(cls, images: ImageData, **how: Any) -> Lessons:
@@ -68,7 +69,8 @@ def train_classifier(lessons: Lessons, folder: Path, *, seed: int, samples: int,
         recipe = catalogue.build("classifier", arguments)
         run = Run(out=folder, seed=seed, samples=samples, device=device, precision="fp32", keep=1, save_every=30)
         training = loop.prepare(recipe, run, {"recipe": "classifier", "arguments": arguments}, lambda message: None)
-        weights = balanced_weights(lessons.labels, lessons.alpha) if lessons.alpha else None
+        groups = lessons.labels if lessons.groups is None else lessons.groups
+        weights = balanced_weights(groups, lessons.alpha) if lessons.alpha else None
         order = Order(len(lessons.labels), seed, weights)
 
         def rows(start: int, size: int) -> dict[str, Tensor]:

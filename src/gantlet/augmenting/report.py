@@ -138,6 +138,8 @@ def _found(
         "arms": arms.summary(trials), "meanings": arms.MEANINGS, "classes": list(trials.classes), "rare": rare,
         "test_pictures": len(trials.labels), "classifier_samples": budget, "counts": source.counts,
         "added": [len(made[y]["images"]) if y in made else 0 for y in range(len(source.counts))],
+        "effect_evenly": None if arms.EVEN not in trials.probabilities
+        else trials.effect(arms.EVEN, trials.strongest_without()).__dict__,
         "effects": {arm: {**each.__dict__, "verdict": each.verdict} for arm, each in effects.items()},
         "verdict": verdict(trials), "quality": classes,
         "copies": {"finding": copy_sentence([(name, each.fired) for name, each in found])},
@@ -160,10 +162,14 @@ def verdict(trials: arms.Trials) -> str:
     plain, best = trials.effect(arms.GAN, arms.REAL), trials.strongest_without()
     said = f"Against the real pictures alone the GAN {_verb(plain.verdict)}: macro-F1 {plain.words()} points."
     if best == arms.REAL:
-        return f"{said} No arm without a GAN is better than those."
-    other = trials.effect(arms.GAN, best)
-    name = arms.NAMES[best].removeprefix("+ ")
-    return f"{said} Against {name}, the strongest arm without one, it {_verb(other.verdict)}: {other.words()} points."
+        said += " No arm without a GAN is better than those."
+    else:
+        other, name = trials.effect(arms.GAN, best), arms.NAMES[best].removeprefix("+ ")
+        said += f" Against {name}, the strongest arm without one, it {_verb(other.verdict)}: {other.words()} points."
+    if arms.EVEN not in trials.probabilities:
+        return said
+    even = trials.effect(arms.EVEN, best)
+    return f"{said} With samples in every class alike it {_verb(even.verdict)} against that arm: {even.words()} points."
 
 
 def _verb(word: str) -> str:
