@@ -162,6 +162,15 @@ def test_enlarged_clips_are_their_frames_enlarged() -> None:
             torch.testing.assert_close(recipe.apply(networks.averaged, clips[:, :, t]), large[:, :, t])
 
 
+def test_at_scale_1_clips_keep_their_size() -> None:
+    recipe = build("clip_superres", scale=1, sigma=20.0)
+    networks = nets.build(recipe, torch.device("cpu"))
+    clips = torch.rand(2, 1, 3, 5, 6, generator=torch.Generator().manual_seed(0)) * 1.8 - 0.9
+    assert recipe.apply is not None
+    with torch.inference_mode(), nets.evaluating(networks.averaged):
+        torch.testing.assert_close(recipe.apply(networks.averaged, clips), clips)  # it begins as bicubic, which is they
+
+
 def test_small_clips_have_fresh_noise_on_every_frame() -> None:
     recipe = build("clip_superres", sigma=20.0, resolution=[9, 8])
     assert recipe.example is not None

@@ -18,9 +18,9 @@ from gantlet.layers.grid import height_width
 
 
 def doublings(scale: int) -> int:
-    """Return how often a picture is doubled to be `scale` times as large. Raises ValueError unless scale is 2, 4, 8."""
-    if scale not in (2, 4, 8):
-        raise ValueError(f"scale must be 2, 4 or 8, not {scale}")
+    """Return how often a picture is doubled to be `scale` times as large. Raises ValueError unless it is 1, 2, 4, 8."""
+    if scale not in (1, 2, 4, 8):
+        raise ValueError(f"scale must be 1, 2, 4 or 8, not {scale}")
     return int(log2(scale))
 
 

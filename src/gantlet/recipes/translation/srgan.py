@@ -51,7 +51,7 @@ def srgan(
     *,
     channels: int = 3,  # of the pictures; filled from the data
     resolution: int | Sequence[int] = 96,  # side of the large patches (section 3.2); filled from the data
-    scale: int = 4,  # 2, 4 or 8 times larger
+    scale: int = 4,  # 2, 4 or 8 times larger; 1 undoes the wear alone
     width: int = 64,  # feature maps of G (Fig. 4)
     blocks: int = 16,  # residual blocks of G (Fig. 4); ESRGAN has 23
     norm: bool = True,  # batch norm in G (Fig. 4); False: none, and a bicubic skip around G (BasicSR's MSRResNet)

@@ -26,8 +26,10 @@ DATA = "clips"
 TINY = dict(
     channels=1, resolution=8, num_frames=4, num_classes=2, width=8, blocks=1, batch_size=8, average_halflife=100
 )
-QUICK: dict[str, dict[str, object]] = {  # first guess, not measured yet
-    "clip_superres": dict(width=24, blocks=4, lr=1e-3, frames=2, decay_samples=60_000, batch_size=8)
+QUICK: dict[str, dict[str, object]] = {  # docs/lab-log.md, 2026-11-23
+    "clip_superres": dict(
+        width=24, blocks=4, lr=1e-3, frames=2, temporal_weight=0.1, decay_samples=60_000, batch_size=8
+    )
 }
 PACING = {"clip_superres": Pacing(end="decay_samples")}
 
@@ -38,7 +40,7 @@ def clip_superres(
     resolution: int | Sequence[int] = 64,  # of the large frames; any size works, kept for the record
     num_frames: int = 16,  # of a clip; filled from the data
     frame_rate: float = 25.0,  # frames a second, for the record; filled from the data
-    scale: int = 2,  # 2, 4 or 8 times larger
+    scale: int = 2,  # 2, 4 or 8 times larger; 1 takes the noise away and no more
     sigma: float = 0.0,  # of noise on the small frames, in grey levels of 255: what makes enlarged clips flicker
     temporal_weight: float = 0.0,  # of |(G_t - G_t-1) - (x_t - x_t-1)|; 0: frame by frame, as a model of pictures
     frames: int = 4,  # neighbouring frames of each clip that a step sees, at least 2

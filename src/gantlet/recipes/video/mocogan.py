@@ -39,7 +39,7 @@ TINY = dict(
 QUICK: dict[str, dict[str, object]] = {
     "mocogan": dict(  # docs/lab-log.md, 2026-11-22
         content_dim=16, noise_dim=8, g_width=16, d_width=16, hidden=256, sparse_frames=3, r1_gamma=1.0, r1_every=8,
-        lr=2e-3, lr_halving=100_000, step_noise=0.1, batch_size=16,
+        lr=1e-3, lr_halving=100_000, step_noise=0.1, batch_size=16,
     ),
     # first guess, not measured yet
     "mocogan_2018": dict(content_dim=16, motion_dim=8, width=16, batch_size=16, image_frames=2),
