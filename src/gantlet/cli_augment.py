@@ -14,7 +14,7 @@ def augment(words: list[str]) -> int:
     """gantlet augment"""
     verb = parser(
         "augment",
-        "DATA --target balanced|N --out FOLDER [--run RUN] [--seconds S] [options]",
+        "DATA --out FOLDER [--target balanced|N] [--run RUN] [--seconds S] [options]",
         "Fill rare classes up with samples of a GAN: train one on the training part (or take --run), generate what\n"
         "each class lacks, drop samples that a classifier does not believe or that are near copies of training\n"
         "pictures, and write an ordinary class folder whose manifest.json marks every synthetic file. Originals are\n"
@@ -23,7 +23,7 @@ def augment(words: list[str]) -> int:
     )
     add = verb.add_argument
     add("data", metavar="DATA", help="labelled pictures, in any form `train --data` takes")
-    add("--target", required=True, help="balanced (as many as the largest class has), or pictures per class")
+    add("--target", help="pictures per class; balanced, as many as the largest class has, if not given")
     add("--out", required=True, help="the folder to write; work and report lie beside it")
     add("--run", help="a run trained on this training part with labels; otherwise one is trained here")
     add("--recipe", help="what to train; Gantlet chooses if not given")

@@ -279,6 +279,18 @@ def test_the_finding_on_copies_never_promises() -> None:
     assert "samples of b (found by C_T)" in copy_sentence([("a", ()), ("b", ("C_T",))])
 
 
+def test_a_corrected_command_is_not_told_that_it_was_begun_otherwise(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["augment", str(data), "--out", str(tmp_path / "out"), "--steps", "2", "--quiet", "--confidence", "0"]
+    words += ["--classifier-samples", "64"]
+    assert main([*words, "--recipe", "nosuch"]) == 2
+    assert "nosuch" in capsys.readouterr().err
+    assert main(words) == 0  # without --target, too: balanced
+    assert main([*words, "--seed", "1"]) == 2
+    assert "seed: 0 -> 1" in capsys.readouterr().err
+
+
 def test_the_command_line(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["augment", str(data), "--target", "26", "--out", str(tmp_path / "out"), "--steps", "2", "--quiet"]
     words += ["--classifier-samples", "64", "--confidence", "0", "--recipe", "r1gan", "--g-width", "8"]

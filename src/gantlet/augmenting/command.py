@@ -23,7 +23,6 @@ from gantlet.augmenting.generators import generators, origin, raw, run_of
 from gantlet.augmenting.settings import Settings
 from gantlet.augmenting.source import Source, open_source
 from gantlet.augmenting.start import NAMES as STARTS
-from gantlet.engine.storage import alone_in, sweep
 from gantlet.errors import UserError
 from gantlet.media.image import replace
 from gantlet.metrics import Features
@@ -197,11 +196,8 @@ def augment(
         resolution=resolution, options=options,
     )  # fmt: skip
     work = settled.work_folder(out)
-    settled.claim(work, out, settings)
-    with alone_in(work):
-        sweep(work)
-        stages = Stages(out, work, settings, source, lacking, note)
-        return stages_run(stages, quiet)
+    with settled.claimed(work, out, settings):
+        return stages_run(Stages(out, work, settings, source, lacking, note), quiet)
 
 
 def stages_run(stages: Stages, quiet: bool) -> Augmented:

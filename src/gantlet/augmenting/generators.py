@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gantlet.augmenting.settings import Settings
+from gantlet.augmenting.settings import TRAINING_PART, Settings
 from gantlet.augmenting.source import Source, of_class
 from gantlet.augmenting.start import autoencoder
 from gantlet.data import ImageData
@@ -104,7 +104,7 @@ def _pictures(source: Source, work: Path) -> str | Path:
     """Return what `train` is given: the data itself, or a file without the pictures that were set aside."""
     if not source.held_out:
         return source.given
-    path = work / "training-part.npz"
+    path = work / TRAINING_PART
     if not path.is_file():
         names = np.asarray(source.train.classes)
         in_order = class_order(source.train.classes) == source.train.classes

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gantlet.engine.storage import replace_file
+from gantlet.engine.storage import LOCK, alone_in, replace_file, sweep
 from gantlet.errors import UserError
 
 NAME = "augment.json"
+TRAINING_PART = "training-part.npz"  # the pictures without those that were set aside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,8 @@ class Settings:
 MAY_CHANGE = ("budget", "confidence", "copies", "tries", "target", "run")
 
 
-def claim(work: Path, out: Path, settings: Settings) -> None:
-    """Write the settings into a new work folder, or check that an old one was begun with these.
+def claim(work: Path, out: Path, settings: Settings) -> bool:
+    """Write the settings into a new work folder, or check that an old one was begun with these; return if it is new.
 
     Raises UserError, naming the differences, if it was not, or if `out` holds something else.
     """
@@ -60,7 +62,7 @@ def claim(work: Path, out: Path, settings: Settings) -> None:
             replace_file(path, json.dumps(new, indent=1).encode())
         except OSError as error:
             raise UserError(f"Cannot write to {work} ({error.strerror}); choose another --out.") from error
-        return
+        return True
     old = read(work)
     changed = [
         f"{key}: {old.get(key)} -> {new[key]}" for key in new if key not in MAY_CHANGE and old.get(key) != new[key]
@@ -69,6 +71,31 @@ def claim(work: Path, out: Path, settings: Settings) -> None:
         some = "; ".join(changed[:3])
         raise UserError(f"{out} was begun otherwise ({some}); repeat its command or choose another --out.")
     replace_file(path, json.dumps(new, indent=1).encode())
+    return False
+
+
+@contextmanager
+def claimed(work: Path, out: Path, settings: Settings) -> Iterator[None]:
+    """Hold the work folder with these settings, alone; what ends in a mistake before anything is made leaves no claim.
+
+    Raises UserError as `claim` does, and if another process holds the folder.
+    """
+    fresh = claim(work, out, settings)
+    with alone_in(work):
+        sweep(work)
+        try:
+            yield
+        except UserError:
+            if fresh:
+                withdraw(work)
+            raise
+
+
+def withdraw(work: Path) -> None:
+    """Take a claim back that nothing came of: a corrected command is not told that it was begun otherwise."""
+    if {path.name for path in work.iterdir()} <= {NAME, LOCK, TRAINING_PART}:
+        for name in (TRAINING_PART, NAME):
+            (work / name).unlink(missing_ok=True)
 
 
 def read(work: Path) -> dict[str, Any]:
