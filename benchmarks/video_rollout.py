@@ -75,7 +75,8 @@ def main() -> None:
     frames = max(round(25 * given.seconds), 300)
     row = {**facts, **roll(model, frames), "parameters": parameters(model)}
     row["arguments"] = model.about["arguments"]
-    ROWS.keep(f"{given.run.name if given.run else given.data}/{SIDE}/{given.seconds:g}s/{given.threads}threads", row)
+    name, side = model.about["data"]["name"], row["arguments"]["resolution"]
+    ROWS.keep(f"{name}/{side}/{given.seconds:g}s/{given.threads}threads", row)
 
 
 if __name__ == "__main__":
