@@ -170,7 +170,8 @@ def table() -> None:
     for name, rows in groups.items():
         if "/arms/" in name:
             for arm, title in arms.NAMES.items():
-                print(arm_line(name, title, arm, [row for row in rows if arm in row["arms"]]))
+                if there := [row for row in rows if arm in row["arms"]]:
+                    print(arm_line(name, title, arm, there))
     print("\n| data, budget | rare classes | FID x floor (seeds) | coverage |\n| --- | --- | ---: | ---: |")
     for name, rows in groups.items():
         if "/imbalance/" in name:
