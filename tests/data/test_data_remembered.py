@@ -69,6 +69,13 @@ def test_a_new_archive_at_the_old_place_is_listed(tmp_path: Path) -> None:
     assert open_images(source, cache=tmp_path / "cache").fingerprint != old.fingerprint
 
 
+def test_a_built_in_name_goes_before_a_file_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed(tmp_path, (10, 20)).rename(tmp_path / "digits")
+    monkeypatch.chdir(tmp_path)
+    assert len(open_images(Path("digits"), cache=tmp_path / "cache")) == 2
+    assert len(open_images("digits", cache=tmp_path / "cache")) > 1000
+
+
 @pytest.mark.parametrize("damage", ["decoded", "archives", "text"])
 def test_what_is_gone_or_damaged_is_made_again(tmp_path: Path, damage: str) -> None:
     source, cache = packed(tmp_path, (10, 20)), tmp_path / "cache"

@@ -34,7 +34,7 @@ MEANINGS = {
     GAN: "the training part and the samples that fill its classes up, as they come",
     EVEN: "every class drawn equally often, half of it real pictures and half samples: that a picture looks generated "
     "then says nothing of its class",
-    GAN_ONLY: "samples alone, as many of each class as the arm before has pictures",
+    GAN_ONLY: "samples alone, as many of each class as there are pictures of it in the arm + GAN",
 }
 Made = Mapping[int, Mapping[str, NDArray[Any]]]  # samples of each class
 Note = Callable[[str], None]

@@ -15,6 +15,7 @@ from torch import Tensor
 from gantlet.data.arrays import Table
 from gantlet.data.cache import Stored, cache_folder
 from gantlet.data.intensity import Intensity
+from gantlet.data.known import NAMES
 from gantlet.data.pictures import Progress, fingerprint, open_pictures
 from gantlet.data.remembered import mark_of, recall, remember
 from gantlet.data.shape import check_resolution, limited, resize
@@ -109,7 +110,8 @@ def open_images(
     check_split(split)
     size = check_resolution(resolution)
     folder = cache_folder(cache)
-    mark = mark_of(source, split, size, at_most, skip_broken) if labels is None else None
+    own = labels is None and not (isinstance(source, str) and source in NAMES)
+    mark = mark_of(source, split, size, at_most, skip_broken) if own else None
     if known := recall(folder, mark):
         stored, facts = known
         return _from_store(facts["name"], split, stored, facts["notes"])
