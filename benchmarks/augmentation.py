@@ -23,10 +23,9 @@ from typing import Any
 import numpy as np
 
 from gantlet.augmenting import arms, augment, augment_report
-from gantlet.augmenting.folder import MANIFEST
-from gantlet.augmenting.settings import work_folder
+from gantlet.augmenting.folder import read_manifest
+from gantlet.augmenting.report import report_folder
 from gantlet.data import open_images
-from gantlet.engine.storage import digest
 from gantlet.judging import trained_classifier
 from gantlet.media.image import write_image
 from gantlet.metrics import Features, Moments, frechet_distance, precision_recall_density_coverage
@@ -88,18 +87,13 @@ def arms_of(data: str, seed: int, given: argparse.Namespace) -> None:
 
 def lend(first: Path, out: Path, samples: int) -> None:
     """Hand on what the arms without a GAN came to beside the first generator: they are the same for every one."""
-    theirs, ours = (report_folder(each, samples) for each in (first, out))
-    if theirs == ours or not theirs.is_dir():
+    if first == out or read_manifest(first) is None:
         return
+    theirs, ours = (report_folder(each, samples) for each in (first, out))
     ours.mkdir(parents=True, exist_ok=True)
     for arm in (arms.REAL, arms.OVERSAMPLING, arms.CLASSIC):
         for path in theirs.glob(f"{arm}-seed*.npz"):
             shutil.copyfile(path, ours / path.name)
-
-
-def report_folder(out: Path, samples: int) -> Path:
-    """Return where the report of a whole folder keeps what its arms came to."""
-    return work_folder(out) / f"report-{digest(out / MANIFEST)[:8]}-{samples}"
 
 
 def imbalance(data: str, way: str, seed: int, given: argparse.Namespace) -> None:

@@ -75,7 +75,7 @@ def augment_report(
         made = {y: stages.samples(models[y], judge, y, n) for y, n in enumerate(stages.lacking) if n}
         alone = _alone(stages, models, judge)
         budget = samples or stages.settings.classifier_samples
-        place = work / f"report-{digest(out / folder.MANIFEST)[:8]}-{budget}"
+        place = report_folder(out, budget)
         trials = arms.try_arms(stages.source, made, alone, place, seeds, budget, note)
         found = _found(stages, trials, models, judge, made, place, budget)
         found["manifest"] = {key: value for key, value in manifest.items() if key != "synthetic"}
@@ -83,6 +83,11 @@ def augment_report(
         target = out.with_name(f"{out.name}-report.html")
         replace_file(target, page(found, place).encode())
     return AugmentReport(found, target)
+
+
+def report_folder(out: Path, samples: int) -> Path:
+    """Return where the report of a whole augmented folder keeps its parts; classifiers see `samples` draws."""
+    return settled.work_folder(out) / f"report-{digest(out / folder.MANIFEST)[:8]}-{samples}"
 
 
 def _stages(out: Path, work: Path, note: Note) -> Stages:
@@ -138,8 +143,6 @@ def _found(
         "arms": arms.summary(trials), "meanings": arms.MEANINGS, "classes": list(trials.classes), "rare": rare,
         "test_pictures": len(trials.labels), "classifier_samples": budget, "counts": source.counts,
         "added": [len(made[y]["images"]) if y in made else 0 for y in range(len(source.counts))],
-        "effect_evenly": None if arms.EVEN not in trials.probabilities
-        else trials.effect(arms.EVEN, trials.strongest_without()).__dict__,
         "effects": {arm: {**each.__dict__, "verdict": each.verdict} for arm, each in effects.items()},
         "verdict": verdict(trials), "quality": classes,
         "copies": {"finding": copy_sentence([(name, each.fired) for name, each in found])},

@@ -19,7 +19,7 @@ from gantlet.errors import UserError
 from gantlet.media.foreign import MAX_FILE_BYTES, check_ratio, reading, reason, shown
 
 MAX_ENTRIES = 5_000_000
-_SMALL = 64 * 2**20  # sources up to this many bytes are known by their content, larger ones by sizes and times
+SMALL = 64 * 2**20  # sources up to this many bytes are known by their content, larger ones by sizes and times
 _FEW = 1000  # and so are folders of more files, since opening each would take seconds
 _NOISE = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
@@ -36,7 +36,7 @@ class Entry:
     @property
     def suffix(self) -> str:
         """The ending of the name in lower case, with its dot."""
-        ending = posixpath.splitext(self.name)[1].lower()  # a path object each costs a million names ten seconds
+        ending = posixpath.splitext(self.name)[1].lower()  # no path object: folders are listed by the million
         return "" if ending == "." else ending
 
 
@@ -85,7 +85,7 @@ class Files(ABC):
 
     def _add_content(self, digest: hashlib._Hash) -> None:
         size, file = self.path.stat(), str(self.path.resolve())
-        if size.st_size <= _SMALL:
+        if size.st_size <= SMALL:
             with reading(self.path, "check that it may be read"):
                 digest.update(self.path.read_bytes())
         else:
@@ -164,7 +164,7 @@ class FolderFiles(Files):
         return (self._top / entry.name).read_bytes()
 
     def _add_content(self, digest: hashlib._Hash) -> None:
-        if len(self.entries) > _FEW or sum(entry.size for entry in self.entries) > _SMALL:
+        if len(self.entries) > _FEW or sum(entry.size for entry in self.entries) > SMALL:
             digest.update(str(self.path.resolve()).encode("utf-8", "surrogateescape"))
             return
         for entry in self.entries:

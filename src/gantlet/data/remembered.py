@@ -1,4 +1,4 @@
-"""Which entry of the cache a large archive led to: reading a directory of a million names takes longer than training.
+"""Which entry of the cache a large archive led to, so that its directory of perhaps a million names is read only once.
 
 An archive is known by its place, size and times, the moment its inode last changed among them, which no program sets
 by hand. A folder is not remembered: whether one of its files is new shows in that file alone.
@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from gantlet.data import cache as store
+from gantlet.data.files import SMALL
 from gantlet.errors import UserError
 from gantlet.media.image import replace
 
-LEAST = 64 * 2**20  # bytes: smaller archives are listed, and known by their content
+LEAST = SMALL  # bytes: smaller archives are listed, and known by their content
 
 
 def mark_of(source: str | Path, *how: Any) -> str | None:
