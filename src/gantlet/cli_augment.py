@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -47,9 +48,7 @@ def augment(words: list[str]) -> int:
     add("--copies", type=float, help="a sample nearer to a training picture than this share of real ones is dropped")
     add("--tries", type=whole, help="samples tried for each that is wanted, at most")
     add("--classifier-samples", type=whole, help="draws the gate's classifier is trained on")
-    add("--hold-out", type=float, help="share of each class to set aside as the test part, where there is none")
-    add("--labels", help="a CSV of file,label")
-    add("--resolution", type=resolution, help="of the samples")
+    _of_data(verb)
     add("--quiet", action="store_true", help="no progress")
     rest, options, _ = split_options(verb, words)
     given = parse(verb, rest)
@@ -71,6 +70,14 @@ def augment(words: list[str]) -> int:
     print(f"Wrote {sum(made.counts.values()):,} pictures and {total:,} samples to {made.out}, listed in manifest.json")
     print(f"  gantlet augment-report {made.out}")
     return 0
+
+
+def _of_data(verb: argparse.ArgumentParser) -> None:
+    add = verb.add_argument
+    add("--hold-out", type=float, help="share of each class to set aside as the test part, where there is none")
+    add("--labels", help="a CSV of file,label")
+    add("--skip-broken", action="store_true", help="leave damaged pictures out instead of stopping")
+    add("--resolution", type=resolution, help="of the samples")
 
 
 def augment_report(words: list[str]) -> int:

@@ -31,8 +31,10 @@ from gantlet.data import (
     open_sounds,
     open_translation,
 )
+from gantlet.data.cache import cache_folder
 from gantlet.data.order import effective_number_weights
 from gantlet.data.recordings import holds_sounds
+from gantlet.data.remembered import remembered_kind
 from gantlet.data.shots import holds_clips
 from gantlet.data.texts import holds_text
 from gantlet.draws import key
@@ -66,6 +68,11 @@ def kind_of(recipe: str | None, source: str | Path) -> str:
     """Return what a recipe is fed; without a recipe "lines", "sounds", "clips" or "images", as the source holds."""
     if recipe is not None:
         return catalogue.data_kind(recipe)
+    return remembered_kind(cache_folder(None), source, lambda: found_kind(source))
+
+
+def found_kind(source: str | Path) -> str:
+    """Return the kind of data that a source turns out to hold when it is opened."""
     if holds_clips(source):
         return "clips"
     return "lines" if holds_text(source) else "sounds" if holds_sounds(source) else "images"

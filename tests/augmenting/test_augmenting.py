@@ -204,6 +204,20 @@ def test_the_other_ways(data: Path, tmp_path: Path, how: dict[str, Any], monkeyp
     assert out.added == {"dots": 6, "lines": 20}
 
 
+def test_damaged_pictures_are_left_out_where_asked(tmp_path: Path) -> None:
+    data, out = draw(tmp_path / "pictures"), tmp_path / "out"
+    damaged = data / "dots" / "004.png"
+    damaged.write_bytes(damaged.read_bytes()[:40])
+    with pytest.raises(UserError, match="--skip-broken"):
+        augment(data, out, **SMALL)
+    made = augment(data, out, skip_broken=True, hold_out=0.2, **SMALL)
+    assert made.counts["dots"] == (COUNTS["dots"] - 1) - int((COUNTS["dots"] - 1) * 0.2)
+    assert not list(out.glob("*/dots/004.png"))
+    for path in out.glob("*/*/[0-9]*.png"):  # each picture under its own name
+        assert path.read_bytes() == (data / path.parent.name / path.name).read_bytes()
+    assert augment_report(out, seeds=2, samples=64).found["added"]
+
+
 def test_contradictions_are_refused(data: Path, tmp_path: Path) -> None:
     for how, word in (
         (dict(balance=1.0, class_weights=0.9), "twice"), (dict(start="encoder"), "autoencoder"),

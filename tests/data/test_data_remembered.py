@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gantlet import feeding
 from gantlet.data import images, open_images, remembered
 from gantlet.media.image import write_image
 
@@ -100,3 +101,15 @@ def test_a_cache_that_takes_nothing_does_not_matter(tmp_path: Path) -> None:
     (tmp_path / "archives").write_text("in the way")
     remembered.remember(tmp_path, "mark", "key", "name", ())
     assert remembered.recall(tmp_path, "mark") is None
+
+
+def test_what_an_archive_holds_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANTLET_CACHE", str(tmp_path / "cache"))
+    source, asked = packed(tmp_path, (10, 20)), []
+    monkeypatch.setattr(feeding, "holds_clips", lambda source: bool(asked.append(source)))
+    assert [feeding.kind_of(None, source) for _ in range(2)] == ["images"] * 2
+    assert len(asked) == 1
+    kept = next((tmp_path / "cache" / "archives").glob("*.json"))
+    kept.write_text("{", "utf-8")
+    assert feeding.kind_of(None, source) == "images"
+    assert len(asked) == 2

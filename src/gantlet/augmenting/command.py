@@ -157,7 +157,7 @@ def augment(
     confidence: float = 0.5, copies: float = 0.01, tries: int = 20,
     classifier_samples: int = 60_000,
     hold_out: float | None = None,
-    labels: str | Path | None = None,
+    labels: str | Path | None = None, skip_broken: bool = False,
     resolution: int | tuple[int, int] | None = None,
     quiet: bool = False, note: Note = silent,
     **options: Any,
@@ -184,7 +184,7 @@ def augment(
         raise UserError("--confidence and --copies are shares between 0 and 1, and --tries is at least 1.")
     if start is not None and (start not in STARTS or one_per_class or run is not None):
         raise UserError(f"--start is {', '.join(STARTS)}, of one model for all classes that is trained here.")
-    source = open_source(data, resolution=resolution, labels=labels, hold_out=hold_out)
+    source = open_source(data, resolution=resolution, labels=labels, hold_out=hold_out, skip_broken=skip_broken)
     lacking = plan.wanted(source.counts, target)
     budget = {name: value for name, value in (("seconds", seconds), ("samples", samples), ("steps", steps)) if value}
     settings = Settings(
@@ -193,7 +193,7 @@ def augment(
         balance=(0.0 if class_weights else 1.0) if balance is None else balance, class_weights=class_weights,
         one_per_class=one_per_class, start=start, confidence=confidence, copies=copies, tries=tries,
         classifier_samples=classifier_samples, hold_out=source.held_out, labels=None if labels is None else str(labels),
-        resolution=resolution, options=options,
+        skip_broken=skip_broken, resolution=resolution, options=options,
     )  # fmt: skip
     work = settled.work_folder(out)
     with settled.claimed(work, out, settings):

@@ -121,6 +121,7 @@ def _trained(
     given |= {"class_weights": settings.class_weights, **how}
     if settings.labels is not None and data == settings.data:
         given["labels"] = settings.labels
+    given["skip_broken"] = settings.skip_broken
     given["resolution"] = source.train.pixels.shape[1:3]  # samples will lie beside these: never scaled down
     begun = None
     if settings.start is not None:

@@ -97,7 +97,7 @@ def _stages(out: Path, work: Path, note: Note) -> Stages:
     size = settings.resolution
     source = open_source(
         settings.data, resolution=tuple(size) if isinstance(size, list) else size, labels=settings.labels,
-        hold_out=settings.hold_out or None,
+        hold_out=settings.hold_out or None, skip_broken=settings.skip_broken,
     )  # fmt: skip
     if source.train.fingerprint != settings.fingerprint:
         raise UserError(f"{settings.data} is no longer what {out} was made of; augment it anew, into another folder.")

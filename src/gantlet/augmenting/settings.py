@@ -39,6 +39,7 @@ class Settings:
     classifier_samples: int
     hold_out: float
     labels: str | None
+    skip_broken: bool = False
     resolution: Any
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -65,7 +66,9 @@ def claim(work: Path, out: Path, settings: Settings) -> bool:
         return True
     old = read(work)
     changed = [
-        f"{key}: {old.get(key)} -> {new[key]}" for key in new if key not in MAY_CHANGE and old.get(key) != new[key]
+        f"{key}: {old[key]} -> {new[key]}"
+        for key in new
+        if key not in MAY_CHANGE and key in old and old[key] != new[key]
     ]
     if changed:
         some = "; ".join(changed[:3])

@@ -49,6 +49,7 @@ def open_source(
     resolution: int | tuple[int, int] | None = None,
     labels: str | Path | None = None,
     hold_out: float | None = None,
+    skip_broken: bool = False,
 ) -> Source:
     """Open labelled pictures and their test part; `hold_out` of each class is set aside where there is none.
 
@@ -57,12 +58,14 @@ def open_source(
 
     Raises UserError for data without labels or with a single class, or a share that is none.
     """
-    images = open_images(data, resolution=resolution, labels=labels)
+    images = open_images(data, resolution=resolution, labels=labels, skip_broken=skip_broken)
     if images.labels is None or len(images.classes) < 2:
         raise UserError(f"{images.name} needs labels of two or more classes: put the files into one folder per class.")
     if hold_out is not None and not 0 < hold_out < 1:
         raise UserError(f"--hold-out is a share between 0 and 1, not {hold_out}.")
-    names = file_names(data, labels) or tuple(f"{number:06d}.png" for number in range(len(images)))
+    left_out = set(images.broken)
+    names = tuple(name for i, name in enumerate(file_names(data, labels)) if i not in left_out)
+    names = names or tuple(f"{number:06d}.png" for number in range(len(images)))
     if len(names) != len(images):
         raise UserError(f"{images.name}: {len(names)} files and {len(images)} pictures; `gantlet inspect` says why.")
     marks = digests(images.pixels)
@@ -72,7 +75,8 @@ def open_source(
     if hold_out is None:
         try:
             height, width = images.pixels.shape[1:3]
-            test = open_images(data, split="test", resolution=(height, width), labels=labels)
+            size = (height, width)
+            test = open_images(data, split="test", resolution=size, labels=labels, skip_broken=skip_broken)
         except NoSuchSplit:
             hold_out = SHARE
     if test is None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from gantlet.errors import UserError
 from gantlet.media.foreign import reason, shown
 
-VERSION = 1  # of the decoding rules: raise it when the same files would give other pixels
+VERSION = 2  # of what is kept: raise it when the same files would give other pixels or other facts
 
 
 def cache_folder(cache: Path | None) -> Path:

@@ -35,6 +35,7 @@ class ImageData:
     intensity: Intensity
     fingerprint: str  # SHA-256 of pixels and labels
     notes: tuple[str, ...] = ()  # what was left out on the way, in plain words
+    broken: tuple[int, ...] = ()  # positions among the files of this part of those that were left out
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -126,14 +127,16 @@ def open_images(
 
 def _from_store(name: str, split: str, stored: Stored, notes: tuple[str, ...]) -> ImageData:
     meta = stored.meta
-    if meta["skipped"]:
-        notes = (*notes, f"{meta['skipped']:,} broken pictures are left out")
+    broken = tuple(meta["broken"])
+    if broken:
+        notes = (*notes, f"{len(broken):,} broken pictures are left out")
     if meta.get("natural"):
         notes = (*notes, scaled_down(meta["natural"], stored.pixels.shape[1:3]))
     intensity = Intensity.from_json(meta["intensity"])
     return ImageData(
-        name, split, stored.pixels, stored.labels, tuple(meta["classes"]), intensity, meta["fingerprint"], notes
-    )
+        name, split, stored.pixels, stored.labels, tuple(meta["classes"]), intensity, meta["fingerprint"], notes,
+        broken,
+    )  # fmt: skip
 
 
 def scaled_down(natural: Sequence[int], size: Sequence[int]) -> str:

@@ -64,7 +64,7 @@ def open_pictures(
 ) -> store.Stored:
     """Return the pictures of one split from the cache, decoding them first if they are not there.
 
-    `meta` holds "classes", "intensity", "fingerprint", "skipped" (the number of broken pictures left out) and
+    `meta` holds "classes", "intensity", "fingerprint", "broken" (the positions of pictures left out) and
     "natural" (their own size, if it is more than `at_most`).
     """
     split = choose_split(str(files.path), split, layout.parts)
@@ -95,7 +95,7 @@ def open_pictures(
         digest = fingerprint(rows, labels if labels is None else labels[keep])
         meta = {"classes": layout.classes if labels is not None else (), "intensity": intensity.to_json()}
         del rows
-        writer.finish(keep, labels, {**meta, "fingerprint": digest, "skipped": len(broken), "natural": shape.natural})
+        writer.finish(keep, labels, {**meta, "fingerprint": digest, "broken": sorted(broken), "natural": shape.natural})
     stored = store.load(folder, key)
     if stored is None:
         raise UserError(f"{shown(folder)}: the cache does not keep what is written to it; check the disk.")

@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,26 @@ def recall(folder: Path, mark: str | None) -> tuple[store.Stored, dict[str, Any]
         return None
 
 
+def remembered_kind(folder: Path, source: str | Path, find: Callable[[], str]) -> str:
+    """Return the kind of data that a source holds: what `find` says, asked only once of a large archive."""
+    mark = mark_of(source, "kind", isinstance(source, str))  # a word may be the name of a known set
+    if mark is None:
+        return find()
+    place = folder / "archives" / f"{mark}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(place.read_text("utf-8"))["kind"])
+    kind = find()
+    _keep(place, {"kind": kind})
+    return kind
+
+
 def remember(folder: Path, mark: str | None, key: str, name: str, notes: Sequence[str]) -> None:
     """Keep where a mark leads; a disk that does not take it costs the next opening time and nothing else."""
     if mark is None:
         return
-    try:
-        words = json.dumps({"key": key, "name": name, "notes": list(notes)})
-        replace(folder / "archives" / f"{mark}.json", lambda file: file.write(words.encode()))
-    except UserError:
-        return
+    _keep(folder / "archives" / f"{mark}.json", {"key": key, "name": name, "notes": list(notes)})
+
+
+def _keep(place: Path, facts: dict[str, Any]) -> None:
+    with suppress(UserError):
+        replace(place, lambda file: file.write(json.dumps(facts).encode()))
