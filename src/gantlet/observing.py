@@ -19,6 +19,7 @@ from gantlet.model import Model
 from gantlet.recipe import Recipe
 from gantlet.record import Record
 from gantlet.report import RunLog, Status, tensorboard_tracker, wandb_tracker
+from gantlet.report.status import Standing
 from gantlet.report.trackers import Tracker
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Observer:
         fraction, rate = training.fraction(), float(statistics["samples_per_second"])
         left = now.seconds / fraction * (1 - fraction) if fraction > 0 else None
         losses = {name: value for name, value in statistics.items() if name.endswith("/adversarial")}
-        self.status.update(fraction, now.samples, rate, left, losses)
+        self.status.update(Standing(fraction, now.samples, rate, left, losses))
         for tracker in self.trackers:
             tracker.scalars(dict(statistics), now.samples)
 

@@ -10,6 +10,7 @@ from gantlet.report.status import (
     LiveStatus,
     PlainStatus,
     QuietStatus,
+    Standing,
     Status,
     choose_status,
     clock,
@@ -36,16 +37,16 @@ class Gone(io.StringIO):
 def drive(status: Status) -> None:
     status.start("r3gan on digits, 3 min")
     for step in range(5):
-        status.update(step / 4, 12_800 * step, 355.2, 130.0 - step, LOSSES)
+        status.update(Standing(step / 4, 12_800 * step, 355.2, 130.0 - step, LOSSES))
     status.note("something [bold]odd[/bold] :smile: happened → look")
-    status.update(None, 0, 0.0, None, {})
+    status.update(Standing(None, 0, 0.0))
     status.stop()
     status.stop()
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
 def test_the_line_fits(width: int) -> None:
-    line = progress_line(0.456, 12_800, 355.2, 3730.0, LOSSES, width=width, bar="#-")
+    line = progress_line(Standing(0.456, 12_800, 355.2, 3730.0, LOSSES), width=width, bar="#-")
     assert len(line) <= width
     assert "45%" in line
     assert ("[" in line) is False
@@ -54,8 +55,10 @@ def test_the_line_fits(width: int) -> None:
 
 
 def test_a_line_without_a_budget() -> None:
-    assert progress_line(None, 640, 12.34, None, {"G/loss": float("nan")}) == "640 samples  12.3/s  G/loss nan"
-    assert progress_line(7.0, 1, 0, float("inf"), {}).startswith("100%")
+    assert (
+        progress_line(Standing(None, 640, 12.34, None, {"G/loss": float("nan")})) == "640 samples  12.3/s  G/loss nan"
+    )
+    assert progress_line(Standing(7.0, 1, 0, float("inf"))).startswith("100%")
     assert clock(float("inf"))
     assert clock(61) == "1:01"
 
@@ -67,7 +70,7 @@ def test_plain_lines_come_every_ten_seconds() -> None:
     status.start("start")
     for second in range(35):
         now[0] = float(second)
-        status.update(second / 35, second, 1.0, None, {})
+        status.update(Standing(second / 35, second, 1.0))
     status.stop()
     lines = stream.getvalue().splitlines()
     assert [line.split("  ")[1] for line in lines[1:]] == [f"{n} samples" for n in (0, 10, 20, 30, 34)]

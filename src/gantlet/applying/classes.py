@@ -9,10 +9,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gantlet.data import open_images
+from gantlet.data import ImageData, open_images
 from gantlet.engine.storage import replace_file
 from gantlet.errors import UserError
 from gantlet.model import Model
+
+
+def fitting_images(model: Model, source: str | Path) -> ImageData:
+    """Open pictures at the model's size. Raises UserError if they have other channels."""
+    facts = model.about["data"]["facts"]
+    size = facts["resolution"]
+    images = open_images(source, resolution=size if isinstance(size, int) else (int(size[0]), int(size[1])))
+    if images.pixels.shape[3] != facts["channels"]:
+        raise UserError(
+            f"{source} has {images.pixels.shape[3]} channels, the model was trained on {facts['channels']}."
+        )
+    return images
 
 
 def apply_file(model: Model, source: str | Path, out: Path) -> int:
@@ -24,13 +36,7 @@ def apply_file(model: Model, source: str | Path, out: Path) -> int:
         raise UserError(f"Recipe '{model.about['recipe']}' applies to no input; use `gantlet sample` for new pictures.")
     if out.suffix != ".csv":
         raise UserError(f"--out must end in .csv, not '{out.name}'.")
-    facts = model.about["data"]["facts"]
-    size = facts["resolution"]
-    images = open_images(source, resolution=size if isinstance(size, int) else (int(size[0]), int(size[1])))
-    if images.pixels.shape[3] != facts["channels"]:
-        raise UserError(
-            f"{source} has {images.pixels.shape[3]} channels, the model was trained on {facts['channels']}."
-        )
+    images = fitting_images(model, source)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["number", "class", "probability"])

@@ -20,7 +20,7 @@ from gantlet.media.clip import SUFFIXES, WRITABLE, ClipWriter, Reel, check_clip_
 from gantlet.media.foreign import shown
 from gantlet.media.picture import Picture
 from gantlet.model import Model
-from gantlet.report.status import Status, choose_status
+from gantlet.report.status import Standing, Status, choose_status
 
 UNKNOWN_RATE = 10.0  # frames a second, where a file does not say
 
@@ -118,7 +118,7 @@ def _tell(status: Status, frames: int, total: int, began: float) -> None:
     seconds = max(time.monotonic() - began, 1e-9)
     fraction = min(frames / total, 1.0) if total else 0.0
     left = seconds * (1 - fraction) / fraction if fraction else None
-    status.update(fraction, frames, frames / seconds, left, {})
+    status.update(Standing(fraction, frames, frames / seconds, left))
 
 
 def _files(source: Path) -> list[Path]:

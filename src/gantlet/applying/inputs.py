@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def counterparts(inputs: list[Input], source: str | Path, what: str) -> dict[str
     found = {each.name: each.path for each in find(source, what)}
     if Path(source).is_file():
         return {each.name: next(iter(found.values())) for each in inputs}
+    return by_name(inputs, found, source, what)
+
+
+def by_name(inputs: list[Input], found: Mapping[str, Path], source: str | Path, what: str) -> dict[str, Path]:
+    """Return the file found under the name of each input. Raises UserError if one has none."""
     for each in inputs:
         if each.name not in found:
             raise UserError(f"{what} {shown(source)} has nothing named {shown(each.name)} for {shown(each.path)}.")

@@ -26,7 +26,7 @@ from gantlet.media.image import write_image
 from gantlet.media.picture import Picture, check_writable, read_picture, write_picture
 from gantlet.metrics.similarity import Protocol
 from gantlet.model import Model
-from gantlet.report.status import Status, choose_status
+from gantlet.report.status import Standing, Status, choose_status
 
 Pixels = NDArray[Any]
 
@@ -241,6 +241,6 @@ class Watch:
             fraction = (self._begun + (self._tiles - before) / total) / self._files
             seconds = max(time.monotonic() - self._started, 1e-9)
             left = seconds * (1 - fraction) / max(fraction, 1e-9)
-            self.status.update(fraction, self._tiles, self._tiles / seconds, left, {})
+            self.status.update(Standing(fraction, self._tiles, self._tiles / seconds, left))
 
         return tick

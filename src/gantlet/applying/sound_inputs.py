@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gantlet.applying import mels
-from gantlet.applying.inputs import Input, in_order
+from gantlet.applying.inputs import Input, by_name, in_order
 from gantlet.errors import UserError
 from gantlet.media import picture
 from gantlet.media.audio import SUFFIXES
@@ -65,10 +65,7 @@ def counterparts(inputs: list[Input], source: str | Path, what: str) -> dict[str
     found = {each.name: each.path for each in find(source, what)}
     if Path(source).is_file() and len(inputs) == 1:
         return {inputs[0].name: next(iter(found.values()))}
-    for each in inputs:
-        if each.name not in found:
-            raise UserError(f"{what} {shown(source)} has nothing named {shown(each.name)} for {shown(each.path)}.")
-    return {each.name: found[each.name] for each in inputs}
+    return by_name(inputs, found, source, what)
 
 
 @dataclass(frozen=True)

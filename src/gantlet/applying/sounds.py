@@ -25,7 +25,7 @@ from gantlet.media.image import write_image
 from gantlet.media.spectrogram import compared
 from gantlet.media.wav import WavWriter
 from gantlet.model import Model
-from gantlet.report.status import Status, choose_status
+from gantlet.report.status import Standing, Status, choose_status
 
 CHUNK = 2**18  # values that are read at once
 ROWS = 24  # files on a sheet
@@ -220,4 +220,5 @@ class Watch:
         took = max(self.elapsed(), 1e-9)
         left = took * (self._total - self._done) / max(self._done, 1e-9)
         speed = self._done / took
-        self.status.update(self._done / self._total, round(self._done), speed, left, {"x real time": speed})
+        share = self._done / self._total
+        self.status.update(Standing(share, round(self._done), speed, left, {"x real time": speed}))

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from gantlet.data import moving
 from gantlet.data.arrays import as_indices
+from gantlet.data.decoding import MAX_BYTES
 from gantlet.data.intensity import Intensity
 from gantlet.data.pictures import Progress
 from gantlet.data.shape import Shape, check_resolution, common_size, fit
-from gantlet.data.shots import MAX_BYTES, FoundArrays, Shot, decode, found_at, of_arrays
+from gantlet.data.shots import FoundArrays, Shot, decode, found_at, of_arrays
 from gantlet.data.splits import check_split, choose_split, class_order, listing
 from gantlet.errors import UserError
 from gantlet.media.foreign import shown

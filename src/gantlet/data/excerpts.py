@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gantlet.data.decoding import MAX_BYTES, in_order
 from gantlet.data.files import refuse_broken
 from gantlet.data.order import Order
 from gantlet.data.pictures import Progress
 from gantlet.data.recordings import (
-    MAX_BYTES,
     Found,
     FoundArrays,
     Take,
@@ -28,7 +28,6 @@ from gantlet.data.recordings import (
     converted,
     decode,
     found_at,
-    in_order,
     of_arrays,
     open_entry,
     refuse_leaks,

@@ -11,12 +11,13 @@ import numpy as np
 
 from gantlet.data import moving
 from gantlet.data.clips import Plan
+from gantlet.data.decoding import read_each
+from gantlet.data.files import Entry
 from gantlet.data.oddities import few, repeated, table, tally, uneven
 from gantlet.data.pictures import Progress
 from gantlet.data.shape import check_resolution
 from gantlet.data.shots import Found, FoundArrays, Shot, found_at, grey_if_grey, of_arrays
 from gantlet.data.splits import choose_split, class_order, listing
-from gantlet.errors import UserError
 from gantlet.media.foreign import shown
 
 STILL = 0.5  # grey levels of mean change from frame to frame, below which nothing moves
@@ -103,17 +104,15 @@ def inspect_clips(
 
 def _watched(found: Found, split: str, out: ClipInspection, progress: Progress | None) -> list[Shot]:
     """Return the clips of a part; broken ones go to `out`."""
-    part, shots = found.layout.parts[split], dict[int, Shot]()
-    for done, (index, entry) in enumerate(sorted(enumerate(part.entries), key=lambda item: item[1].at), 1):
-        label = None if part.labels is None else part.labels[index]
-        try:
-            reel = found.reel(entry)
-            shots[index] = Shot(entry.name, grey_if_grey(reel.read()), reel.rate, label)
-        except UserError as error:
-            out.broken[entry.name] = str(error)
-        if progress is not None:
-            progress(done, len(part.entries))
-    return [shots[index] for index in sorted(shots)]
+
+    def read(entry: Entry, label: str | None) -> Shot:
+        reel = found.reel(entry)
+        return Shot(entry.name, grey_if_grey(reel.read()), reel.rate, label)
+
+    part = found.layout.parts[split]
+    shots, broken = read_each(part, read, progress)
+    out.broken.update({part.entries[index].name: why for index, why in sorted(broken.items())})
+    return shots
 
 
 def _finished(

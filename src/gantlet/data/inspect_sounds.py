@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.data import tones as built_in
+from gantlet.data.decoding import read_each
+from gantlet.data.files import Entry
 from gantlet.data.oddities import few, repeated, table, tally, uneven
 from gantlet.data.pictures import Progress
-from gantlet.data.recordings import Found, FoundArrays, Take, found_at, in_order, of_arrays, open_entry, stored
+from gantlet.data.recordings import Found, FoundArrays, Take, found_at, of_arrays, open_entry, stored
 from gantlet.data.sounds import SILENCE_DB, Plan, span
 from gantlet.data.splits import choose_split, class_order, listing
-from gantlet.errors import UserError
 from gantlet.media.foreign import shown
 
 SILENT_SHARE = 0.3  # of the time below SILENCE_DB of the peak, at the ends, from which it is named
@@ -108,20 +109,18 @@ def inspect_sounds(
 
 def _heard(found: Found, split: str, out: SoundInspection, progress: Progress | None) -> list[Take]:
     """Return the recordings of a part; broken ones go to `out`."""
-    part, takes = found.layout.parts[split], dict[int, Take]()
-    for done, (index, entry) in enumerate(in_order(part.entries), 1):
-        label = None if part.labels is None else part.labels[index]
-        try:
-            with open_entry(found.files, entry) as recording:
-                header = recording.header
-                most = MOST_SECONDS * header.sample_rate
-                wave = stored(recording) if header.frames <= most else recording.read(0, most)
-                takes[index] = Take(entry.name, wave, header.sample_rate, label, header.depth)
-        except UserError as error:
-            out.broken[entry.name] = str(error)
-        if progress is not None:
-            progress(done, len(part.entries))
-    return [takes[index] for index in sorted(takes)]
+
+    def read(entry: Entry, label: str | None) -> Take:
+        with open_entry(found.files, entry) as recording:
+            header = recording.header
+            most = MOST_SECONDS * header.sample_rate
+            wave = stored(recording) if header.frames <= most else recording.read(0, most)
+            return Take(entry.name, wave, header.sample_rate, label, header.depth)
+
+    part = found.layout.parts[split]
+    takes, broken = read_each(part, read, progress)
+    out.broken.update({part.entries[index].name: why for index, why in sorted(broken.items())})
+    return takes
 
 
 def _finished(out: SoundInspection, takes: list[Take], trim: bool, notes: tuple[str, ...] = ()) -> SoundInspection:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from gantlet.data.arrays import Npz, as_label_names
+from gantlet.data.decoding import Room, read_each
 from gantlet.data.files import Entry, Files, refuse_broken
 from gantlet.data.folders import Layout, Part, arrange
 from gantlet.data.pictures import Progress
@@ -27,7 +28,6 @@ from gantlet.media.audio import SUFFIXES, Recording, SoundHeader
 from gantlet.media.foreign import reading, shown
 from gantlet.media.wav import MAX_RATE
 
-MAX_BYTES = 4 * 2**30  # of decoded recordings in memory
 READABLE = f"a folder, zip or tar of recordings ({', '.join(SUFFIXES)}), an .npz with audio and sample_rate, or tones"
 FSDD = re.compile(r"(\d)_([A-Za-z]+)_(\d+)\.wav")  # digit, speaker, index: index 0 to 4 of each is the test part
 FSDD_TEST = 5
@@ -181,38 +181,17 @@ def decode(
     Raises UserError for broken ones unless they are skipped, and for more than 4 GiB.
     """
     part = found.layout.parts[split]
-    takes: dict[int, Take] = {}
-    broken: dict[int, str] = {}
-    total = 0
-    for done, (index, entry) in enumerate(in_order(part.entries), 1):
-        try:
-            with open_entry(found.files, entry) as recording:
-                total += recording.header.frames * recording.header.channels * (2 if recording.header.exact else 4)
-                if total > MAX_BYTES:
-                    raise TooLarge(
-                        f"{shown(found.files.path)}: the first {done:,} of {len(part.entries):,} recordings need "
-                        f"{total:,} bytes in memory, more than the {MAX_BYTES:,} kept; take fewer or shorter ones."
-                    )
-                label = None if part.labels is None else part.labels[index]
-                takes[index] = Take(entry.name, stored(recording), recording.header.sample_rate, label,
-                                    recording.header.depth)  # fmt: skip
-        except TooLarge as error:
-            raise UserError(str(error)) from error
-        except UserError as error:
-            broken[index] = str(error)
-        if progress is not None:
-            progress(done, len(part.entries))
+    room = Room(found.files.path, "recordings", len(part.entries))
+
+    def read(entry: Entry, label: str | None) -> Take:
+        with open_entry(found.files, entry) as recording:
+            header = recording.header
+            room.take(header.frames * header.channels * (2 if header.exact else 4))
+            return Take(entry.name, stored(recording), header.sample_rate, label, header.depth)
+
+    takes, broken = read_each(part, read, progress)
     refuse_broken(found.files, "recordings", broken, len(part.entries), skip_broken)
-    return [takes[index] for index in sorted(takes)], len(broken)
-
-
-class TooLarge(Exception):
-    """More recordings than fit into memory: not the fault of the one at hand."""
-
-
-def in_order(entries: Sequence[Entry]) -> list[tuple[int, Entry]]:
-    """Return (number, entry) in the order that is quick to read."""
-    return sorted(enumerate(entries), key=lambda item: item[1].at)
+    return takes, len(broken)
 
 
 def open_entry(files: Files, entry: Entry) -> Recording:

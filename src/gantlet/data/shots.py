@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gantlet.data import moving
 from gantlet.data.arrays import Npz, as_label_names
+from gantlet.data.decoding import Room, read_each
 from gantlet.data.files import Entry, Files, refuse_broken
 from gantlet.data.folders import Layout, arrange
 from gantlet.data.pictures import Progress
@@ -30,7 +31,6 @@ from gantlet.media.gif import webp_outline
 from gantlet.media.image import SUFFIXES as PICTURES
 from gantlet.media.image import read_header
 
-MAX_BYTES = 4 * 2**30  # of decoded frames in memory
 READABLE = (
     f"a folder, zip or tar of clips ({', '.join(media.SUFFIXES)}), of folders of frames or of film strips, an .npz "
     f"with clips, or {' or '.join(moving.NAMES)}"
@@ -225,38 +225,18 @@ def decode(
     Raises UserError for broken ones unless they are skipped, and for more than 4 GiB of frames.
     """
     part = found.layout.parts[split]
-    shots: dict[int, Shot] = {}
-    broken: dict[int, str] = {}
-    total = 0
-    for done, (index, entry) in enumerate(sorted(enumerate(part.entries), key=lambda item: item[1].at), 1):
-        label = None if part.labels is None else part.labels[index]
-        try:
-            reel = found.reel(entry)
-            _check_total(total + (reel.count or 0) * reel.height * reel.width * 3, found, done, len(part.entries))
-            frames = grey_if_grey(reel.read())
-            total += frames.nbytes
-            _check_total(total, found, done, len(part.entries))
-            shots[index] = Shot(entry.name, frames, reel.rate, label)
-        except TooLarge as error:
-            raise UserError(str(error)) from error
-        except UserError as error:
-            broken[index] = str(error)
-        if progress is not None:
-            progress(done, len(part.entries))
+    room = Room(found.files.path, "clips", len(part.entries))
+
+    def read(entry: Entry, label: str | None) -> Shot:
+        reel = found.reel(entry)
+        room.check((reel.count or 0) * reel.height * reel.width * 3)
+        frames = grey_if_grey(reel.read())
+        room.take(frames.nbytes)
+        return Shot(entry.name, frames, reel.rate, label)
+
+    shots, broken = read_each(part, read, progress)
     refuse_broken(found.files, "clips", broken, len(part.entries), skip_broken)
-    return [shots[index] for index in sorted(shots)], len(broken)
-
-
-class TooLarge(Exception):
-    """More clips than fit into memory: not the fault of the one at hand."""
-
-
-def _check_total(total: int, found: Found, done: int, count: int) -> None:
-    if total > MAX_BYTES:
-        raise TooLarge(
-            f"{shown(found.files.path)}: the first {done:,} of {count:,} clips need {total:,} bytes in memory, more "
-            f"than the {MAX_BYTES:,} kept; take fewer, shorter or smaller ones."
-        )
+    return shots, len(broken)
 
 
 def grey_if_grey(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from gantlet.data import tones as built_in
 from gantlet.data.arrays import as_indices
+from gantlet.data.decoding import MAX_BYTES
 from gantlet.data.intensity import Intensity
 from gantlet.data.pictures import Progress
 from gantlet.data.recordings import (
-    MAX_BYTES,
     FoundArrays,
     Take,
     brought_to,

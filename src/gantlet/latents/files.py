@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gantlet.data import ImageData, open_images
+from gantlet.applying.classes import fitting_images
+from gantlet.data import ImageData
 from gantlet.engine.storage import replace_file
 from gantlet.errors import UserError
 from gantlet.latents.directions import Directions, ganspace, sefa, traverse
@@ -104,18 +105,6 @@ def write_directions(path: Path, found: list[Directions]) -> None:
     """Write the vectors and spreads of each method, and which space they are of."""
     arrays = {f"{kind.method}_{name}": getattr(kind, name) for kind in found for name in ("vectors", "spreads")}
     write_arrays(path, **arrays, space=np.array(found[0].space.name))
-
-
-def fitting_images(model: Model, source: str | Path) -> ImageData:
-    """Open pictures at the model's size. Raises UserError if they have other channels."""
-    facts = model.about["data"]["facts"]
-    size = facts["resolution"]
-    images = open_images(source, resolution=size if isinstance(size, int) else (int(size[0]), int(size[1])))
-    if images.pixels.shape[3] != facts["channels"]:
-        raise UserError(
-            f"{source} has {images.pixels.shape[3]} channels, the model was trained on {facts['channels']}."
-        )
-    return images
 
 
 def first(images: ImageData, num: int) -> range:

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from gantlet.report.numbers import short
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far a run is, and how it goes."""
+
+    fraction: float | None  # of the budget that is used; None where there is none
+    samples: int
+    rate: float  # samples per second
+    remaining_seconds: float | None = None
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+
 class Status(Protocol):
     """What the loop tells: it starts, it moves, something is worth a line, it stops."""
 
@@ -24,15 +36,8 @@ class Status(Protocol):
         """Begin: what runs, and to what end ("biggan on digits, 3 min")."""
         ...
 
-    def update(
-        self,
-        fraction: float | None,
-        samples: int,
-        rate: float,
-        remaining_seconds: float | None,
-        losses: Mapping[str, float],
-    ) -> None:
-        """Show the part of the budget used (None where there is none), the samples seen, their rate and the losses."""
+    def update(self, standing: Standing) -> None:
+        """Show where the run stands."""
         ...
 
     def note(self, message: str) -> None:
@@ -61,27 +66,19 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def progress_line(
-    fraction: float | None,
-    samples: int,
-    rate: float,
-    remaining_seconds: float | None,
-    losses: Mapping[str, float],
-    width: int = 10_000,
-    bar: str = "",
-) -> str:
+def progress_line(standing: Standing, width: int = 10_000, bar: str = "") -> str:
     """Return one line of at most `width` columns; `bar` gives the full and the empty letter of a bar, if any."""
     parts = []
-    if fraction is not None:
-        fraction = min(1.0, max(0.0, fraction))
+    if standing.fraction is not None:
+        fraction = min(1.0, max(0.0, standing.fraction))
         cells = 20 if width >= 110 else 10 if width >= 60 else 0
         full = int(fraction * cells)
         drawn = bar[0] * full + bar[1] * (cells - full) + " " if bar and cells else ""
         parts.append(f"{drawn}{int(100 * fraction)}%")
-    parts += [f"{short(samples)} samples", f"{short(rate)}/s"]
-    if remaining_seconds is not None:
-        parts.append(f"{clock(remaining_seconds)} left")
-    parts += [f"{name.replace('adversarial', 'adv')} {value:.3g}" for name, value in losses.items()]
+    parts += [f"{short(standing.samples)} samples", f"{short(standing.rate)}/s"]
+    if standing.remaining_seconds is not None:
+        parts.append(f"{clock(standing.remaining_seconds)} left")
+    parts += [f"{name.replace('adversarial', 'adv')} {value:.3g}" for name, value in standing.losses.items()]
     line = parts[0]
     for part in parts[1:]:
         if len(line) + 2 + len(part) > width:
@@ -99,14 +96,7 @@ class QuietStatus:
     def start(self, description: str) -> None:
         """Say nothing."""
 
-    def update(
-        self,
-        fraction: float | None,
-        samples: int,
-        rate: float,
-        remaining_seconds: float | None,
-        losses: Mapping[str, float],
-    ) -> None:
+    def update(self, standing: Standing) -> None:
         """Say nothing."""
 
     def note(self, message: str) -> None:
@@ -134,16 +124,9 @@ class PlainStatus:
         self._printed = None
         self.note(description)
 
-    def update(
-        self,
-        fraction: float | None,
-        samples: int,
-        rate: float,
-        remaining_seconds: float | None,
-        losses: Mapping[str, float],
-    ) -> None:
+    def update(self, standing: Standing) -> None:
         """Print a line if the last one is old enough, else keep it for the end."""
-        self._pending = progress_line(fraction, samples, rate, remaining_seconds, losses)
+        self._pending = progress_line(standing)
         if self._printed is None or self._now() - self._printed >= self._seconds:
             self._flush()
 
@@ -181,7 +164,7 @@ class LiveStatus:
         self._seconds = seconds
         self._live: Live | None = None
         self._shown = float("-inf")
-        self._last: tuple[float | None, int, float, float | None, Mapping[str, float]] | None = None
+        self._last: Standing | None = None
 
     def start(self, description: str) -> None:
         """Print what runs and open the live line."""
@@ -193,16 +176,9 @@ class LiveStatus:
         with contextlib.suppress(OSError, ValueError):  # a terminal that went away must not end the run
             self._live.start(refresh=True)
 
-    def update(
-        self,
-        fraction: float | None,
-        samples: int,
-        rate: float,
-        remaining_seconds: float | None,
-        losses: Mapping[str, float],
-    ) -> None:
+    def update(self, standing: Standing) -> None:
         """Redraw the line, a few times a second at most."""
-        self._last = (fraction, samples, rate, remaining_seconds, dict(losses))
+        self._last = standing
         if time.monotonic() - self._shown >= self._seconds:
             self._draw()
 
@@ -224,7 +200,7 @@ class LiveStatus:
         if self._live is None or self._last is None:
             return
         ascii_only = not _encodes("━─", self._console.encoding)
-        line = progress_line(*self._last, width=self._console.width - 1, bar="#-" if ascii_only else "━─")
+        line = progress_line(self._last, width=self._console.width - 1, bar="#-" if ascii_only else "━─")
         with contextlib.suppress(OSError, ValueError):
             self._live.update(self._text(line), refresh=True)
         self._shown = time.monotonic()
