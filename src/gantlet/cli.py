@@ -47,7 +47,7 @@ Train, judge and use generative adversarial networks.
   gantlet project RUN INPUT --out FOLDER                        latents of pictures, for models without an encoder
   gantlet explore RUN --out FOLDER                              directions, truncation and classes as picture strips
   gantlet augment DATA --target balanced --out FOLDER           rare classes filled up with samples of a GAN
-  gantlet augment-report FOLDER                                 whether that helped: six arms, seeds, a verdict
+  gantlet augment-report FOLDER                                 whether that helped: seven arms, seeds, a verdict
 
 `gantlet VERB --help` explains a verb.
 """

@@ -86,9 +86,9 @@ def augment_report(words: list[str]) -> int:
         "augment-report",
         "FOLDER [--seeds N] [--json]",
         "Say whether augmenting helped: the same small classifier trained on real pictures, with oversampling, with\n"
-        "classic augmentation, with the GAN's samples, with these in every class alike, and on these alone, several\n"
-        "seeds each, on an untouched test part. Writes FOLDER-report.html. The same command again resumes; more seeds\n"
-        "add to what is there.",
+        "classic augmentation, with the GAN's samples, with these in every class alike, with both, and on samples\n"
+        "alone, several seeds each, on an untouched test part. Writes FOLDER-report.html. The same command again\n"
+        "resumes; more seeds add to what is there.",
     )
     verb.add_argument("out", metavar="FOLDER", help="what `gantlet augment` wrote")
     verb.add_argument("--seeds", type=whole, help="classifiers of each arm, 2 or more")

@@ -243,6 +243,7 @@ def test_what_each_arm_learns_from(data: Path) -> None:
         "classic": count,
         "gan": count + 4,
         "even": count + 10,
+        "both": count + 10,
         "gan_only": 10,
     }
     learnt = lessons("gan_only", source, made, alone)
@@ -262,6 +263,12 @@ def test_evenly_half_of_every_class_is_generated(data: Path) -> None:
     for label in range(2):
         for kind in (False, True):
             assert weights[(learnt.labels == label) & (sampled == kind)].sum() == pytest.approx(0.25)
+    assert not learnt.vary
+    both = lessons("both", source, {1: {"images": fake}}, {0: {"images": fake}, 1: {"images": fake[:1]}})
+    assert both is not None
+    assert both.vary
+    assert both.groups is not None
+    assert (both.groups == learnt.groups).all()
     assert lessons("even", source, {1: {"images": fake}}, None) is None
 
 
@@ -273,9 +280,10 @@ def test_the_report(made: Augmented, capsys: pytest.CaptureFixture[str]) -> None
     assert report.found["verdict"].split(":")[0] in page
     assert "no test picture" in page
     assert "With samples in every class alike" in report.verdict
+    assert "On top of classic augmentation" in report.verdict
     place = next(made.out.with_name("augmented-work").glob("report-*"))
     stamps = {path: os.stat(path).st_mtime_ns for path in place.glob("*-seed*.npz")}
-    assert len(stamps) == 12
+    assert len(stamps) == 14
     assert main(["augment-report", str(made.out), "--samples", "64", "--seeds", "2", "--json", "--quiet"]) == 0
     assert json.loads(capsys.readouterr().out)["arms"] == report.found["arms"]
     assert {path: os.stat(path).st_mtime_ns for path in stamps} == stamps

@@ -1,4 +1,4 @@
-"""The arms of the report: one small classifier, one budget, one test part, and six things to learn from."""
+"""The arms of the report: one small classifier, one budget, one test part, and seven things to learn from."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from gantlet.engine.storage import discard
 from gantlet.media.image import replace
 from gantlet.metrics.classification import Effect, effect, scores
 
-REAL, OVERSAMPLING, CLASSIC, GAN, EVEN, GAN_ONLY = "real", "oversampling", "classic", "gan", "even", "gan_only"
+REAL, OVERSAMPLING, CLASSIC = "real", "oversampling", "classic"
+GAN, EVEN, BOTH, GAN_ONLY = "gan", "even", "both", "gan_only"
 NAMES = {
     REAL: "real pictures",
     OVERSAMPLING: "+ oversampling",
     CLASSIC: "+ classic augmentation",
     GAN: "+ GAN",
     EVEN: "+ GAN, evenly",
+    BOTH: "+ GAN and classic",
     GAN_ONLY: "GAN only",
 }
 MEANINGS = {
@@ -34,6 +36,7 @@ MEANINGS = {
     GAN: "the training part and the samples that fill its classes up, as they come",
     EVEN: "every class drawn equally often, half of it real pictures and half samples: that a picture looks generated "
     "then says nothing of its class",
+    BOTH: "the arm before, each picture moved, turned and scaled as in classic augmentation",
     GAN_ONLY: "samples alone, as many of each class as there are pictures of it in the arm + GAN",
 }
 Made = Mapping[int, Mapping[str, NDArray[Any]]]  # samples of each class
@@ -76,10 +79,10 @@ def lessons(arm: str, source: Source, made: Made, alone: Made | None) -> Lessons
     if alone is None:
         return None
     pixels, labels = _joined([made, alone])
-    if arm == EVEN:
+    if arm in (EVEN, BOTH):
         both = real.with_more(pixels, labels)
         sampled = np.arange(len(both.labels)) >= len(real.labels)
-        return changed(both, alpha=1.0, groups=2 * both.labels + sampled)
+        return changed(both, alpha=1.0, groups=2 * both.labels + sampled, vary=arm == BOTH)
     return Lessons(pixels, labels, source.train.intensity, len(source.train.classes))
 
 

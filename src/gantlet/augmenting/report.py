@@ -171,8 +171,11 @@ def verdict(trials: arms.Trials) -> str:
         said += f" Against {name}, the strongest arm without one, it {_verb(other.verdict)}: {other.words()} points."
     if arms.EVEN not in trials.probabilities:
         return said
-    even = trials.effect(arms.EVEN, best)
-    return f"{said} With samples in every class alike it {_verb(even.verdict)} against that arm: {even.words()} points."
+    even, both = trials.effect(arms.EVEN, best), trials.effect(arms.BOTH, arms.CLASSIC)
+    return (
+        f"{said} With samples in every class alike it {_verb(even.verdict)} against that arm: {even.words()} points. "
+        f"On top of classic augmentation it {_verb(both.verdict)}: {both.words()} points."
+    )
 
 
 def _verb(word: str) -> str:
