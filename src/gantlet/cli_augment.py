@@ -34,6 +34,7 @@ def augment(words: list[str]) -> int:
     add("--seconds", type=float, help="budget of the training")
     add("--samples", type=whole, help="budget: samples of data")
     add("--steps", type=whole, help="budget: steps of the loop")
+    add("--batch-size", type=whole, help="of the training; the recipe's own if not given")
     add("--seed", type=int, help="of everything")
     add(
         "--balance",

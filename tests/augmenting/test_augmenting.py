@@ -19,9 +19,11 @@ from gantlet.augmenting.arms import NAMES, lessons
 from gantlet.augmenting.command import Augmented, augment
 from gantlet.augmenting.folder import class_folders, file_name
 from gantlet.augmenting.report import augment_report, copy_sentence
+from gantlet.augmenting.settings import work_folder
 from gantlet.augmenting.source import digests, open_source, set_apart
 from gantlet.cli import main
 from gantlet.data import balanced_weights, open_images
+from gantlet.engine.storage import alone_in
 from gantlet.errors import UserError
 
 COUNTS = {"dots": 30, "lines": 12}
@@ -216,6 +218,34 @@ def test_damaged_pictures_are_left_out_where_asked(tmp_path: Path) -> None:
     for path in out.glob("*/*/[0-9]*.png"):  # each picture under its own name
         assert path.read_bytes() == (data / path.parent.name / path.name).read_bytes()
     assert augment_report(out, seeds=2, samples=64).found["added"]
+
+
+@pytest.mark.parametrize("how", [dict(hold_out=0.2), dict(one_per_class=True)])
+def test_a_generator_learns_the_intensity_that_its_samples_are_written_with(
+    tmp_path: Path, how: dict[str, Any]
+) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 4096, (42, 8, 8, 1)).astype(np.uint16)
+    pixels[30:] //= 8  # a class that does not reach white
+    np.savez(tmp_path / "scans.npz", images=pixels, labels=np.repeat([0, 1], [30, 12]))
+    augment(tmp_path / "scans.npz", tmp_path / "out", **SMALL, **how)
+    for run in (tmp_path / "out-work").glob("run*"):
+        assert json.loads((run / "run.json").read_text())["data"]["intensity"]["high"] == 4095
+
+
+def test_only_options_of_the_recipe_pass(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no option 'evaluate_every'"):
+        augment(data, tmp_path / "out", **SMALL, evaluate_every=5)
+    with pytest.raises(UserError, match="--steps must be positive"):
+        augment(data, tmp_path / "out", **{**SMALL, "steps": 0})
+    assert not (tmp_path / "out-work").exists() or not (tmp_path / "out-work" / "augment.json").exists()
+
+
+def test_a_command_that_must_wait_changes_nothing(data: Path, made: Augmented) -> None:
+    kept = (work_folder(made.out) / "augment.json").read_bytes()
+    with alone_in(work_folder(made.out)), pytest.raises(UserError, match="right now"):
+        augment(data, made.out, target=500, **SMALL)
+    assert (work_folder(made.out) / "augment.json").read_bytes() == kept
 
 
 def test_contradictions_are_refused(data: Path, tmp_path: Path) -> None:

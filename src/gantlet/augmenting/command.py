@@ -27,6 +27,7 @@ from gantlet.errors import UserError
 from gantlet.media.image import replace
 from gantlet.metrics import Features
 from gantlet.model import Model
+from gantlet.recipes import catalogue
 
 CHUNK = 500  # samples judged at once
 Note = Callable[[str], None]
@@ -184,9 +185,12 @@ def augment(
         raise UserError("--confidence and --copies are shares between 0 and 1, and --tries is at least 1.")
     if start is not None and (start not in STARTS or one_per_class or run is not None):
         raise UserError(f"--start is {', '.join(STARTS)}, of one model for all classes that is trained here.")
+    if recipe is not None:
+        catalogue.check_options(recipe, options)
     source = open_source(data, resolution=resolution, labels=labels, hold_out=hold_out, skip_broken=skip_broken)
     lacking = plan.wanted(source.counts, target)
-    budget = {name: value for name, value in (("seconds", seconds), ("samples", samples), ("steps", steps)) if value}
+    budget = {name: value for name, value in (("seconds", seconds), ("samples", samples), ("steps", steps))
+              if value is not None}  # fmt: skip
     settings = Settings(
         data=str(data), fingerprint=source.train.fingerprint, target=target, run=None if run is None else str(run),
         recipe=recipe, quick=quick, budget=budget or {"seconds": 600.0}, seed=seed, balance_side=balance_side,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gantlet.augmenting.settings import TRAINING_PART, Settings
 from gantlet.augmenting.source import Source, of_class
@@ -21,7 +22,7 @@ from gantlet.model import Model, choose_checkpoint, load
 from gantlet.training import train
 
 Note = Callable[[str], None]
-# "last", never "best": while training, checkpoints are compared by their distance to the test part.
+# "last", never "best": a run given by --run may have chosen its best by a look at the test part.
 CHECKPOINT = "last"
 
 
@@ -90,7 +91,7 @@ def _of_one_class(
     note(f"A GAN of its own for class {source.train.classes[label]} ({len(images):,} pictures).")
     path = work / f"class-{label}.npz"
     if not path.is_file():
-        replace(path, lambda file: np.savez(file, images=images.pixels))
+        replace(path, lambda file: np.savez(file, images=images.pixels, intensity=_ends(source)))
     part = {name: value / number for name, value in settings.budget.items()}
     part = {name: value if name == "seconds" else int(value) for name, value in part.items()}
     how = {"balance": 0.0, "class_weights": 0.0}
@@ -109,8 +110,14 @@ def _pictures(source: Source, work: Path) -> str | Path:
         names = np.asarray(source.train.classes)
         in_order = class_order(source.train.classes) == source.train.classes
         labels = names[source.labels] if in_order else source.labels
-        replace(path, lambda file: np.savez(file, images=source.train.pixels, labels=labels))
+        arrays = dict(images=source.train.pixels, labels=labels, intensity=_ends(source))
+        replace(path, lambda file: np.savez(file, **arrays))
     return path
+
+
+def _ends(source: Source) -> NDArray[Any]:
+    """Return the values that the whole training part calls black and white: a part of it may not reach them."""
+    return np.asarray([source.train.intensity.low, source.train.intensity.high])
 
 
 def _trained(
@@ -137,7 +144,7 @@ def _trained(
     return load(out, checkpoint=CHECKPOINT)
 
 
-def raw(model: Model, images: ImageData, num: int, seed: int, label: int | None, first: int) -> np.ndarray[Any, Any]:
+def raw(model: Model, images: ImageData, num: int, seed: int, label: int | None, first: int) -> NDArray[Any]:
     """Return samples [num, H, W, C] in the type and range of the data."""
     pictures = model.sample(num, seed=seed, label=label if model.conditional else None, first=first)
     return images.intensity.to_raw(pictures.permute(0, 2, 3, 1))

@@ -1,4 +1,4 @@
-"""`augment_report`: did the samples help? Five arms, several seeds, one untouched test part, a verdict."""
+"""`augment_report`: did the samples help? Seven arms, several seeds, one untouched test part, a verdict."""
 
 from __future__ import annotations
 

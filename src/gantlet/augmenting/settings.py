@@ -51,18 +51,12 @@ MAY_CHANGE = ("budget", "confidence", "copies", "tries", "target", "run")
 def claim(work: Path, out: Path, settings: Settings) -> bool:
     """Write the settings into a new work folder, or check that an old one was begun with these; return if it is new.
 
-    Raises UserError, naming the differences, if it was not, or if `out` holds something else.
+    Raises UserError, naming the differences, if it was not.
     """
     new = json.loads(json.dumps(settings.__dict__, default=str))
     path = work / NAME
     if not path.is_file():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UserError(f"{out} exists and is no augmented folder of Gantlet; choose another --out.")
-        try:
-            work.mkdir(parents=True, exist_ok=True)
-            replace_file(path, json.dumps(new, indent=1).encode())
-        except OSError as error:
-            raise UserError(f"Cannot write to {work} ({error.strerror}); choose another --out.") from error
+        replace_file(path, json.dumps(new, indent=1).encode())
         return True
     old = read(work)
     changed = [
@@ -81,14 +75,20 @@ def claim(work: Path, out: Path, settings: Settings) -> bool:
 def claimed(work: Path, out: Path, settings: Settings) -> Iterator[None]:
     """Hold the work folder with these settings, alone; what ends in a mistake before anything is made leaves no claim.
 
-    Raises UserError as `claim` does, and if another process holds the folder.
+    Raises UserError as `claim` does, if another process holds the folder, or if `out` holds something else.
     """
-    fresh = claim(work, out, settings)
-    with alone_in(work):
+    if not (work / NAME).is_file() and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} exists and is no augmented folder of Gantlet; choose another --out.")
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Cannot write to {work} ({error.strerror}); choose another --out.") from error
+    with alone_in(work):  # before the settings: another process's command must not change those of this one
+        fresh = claim(work, out, settings)
         sweep(work)
         try:
             yield
-        except UserError:
+        except Exception:
             if fresh:
                 withdraw(work)
             raise

@@ -179,7 +179,10 @@ def as_indices(names: tuple[str, ...] | None, classes: tuple[str, ...]) -> NDArr
 
 
 def open_npz(path: Path, split: str) -> Table:
-    """Read the pictures of one split of an .npz: `images` and `labels`, or `train_images`, `test_images`, `val_...`."""
+    """Read the pictures of one split of an .npz: `images` and `labels`, or `train_images`, `test_images`, `val_...`.
+
+    `intensity`, (low, high), says which values are black and white; without it the pictures do (Intensity.of).
+    """
     arrays = Npz(path)
     images: dict[str, str] = {}
     labels: dict[str, str] = {}
@@ -195,8 +198,8 @@ def open_npz(path: Path, split: str) -> Table:
         raise UserError(f"{shown(path)}: no array named images, x or train_images; it holds {there}.")
     part = choose_split(str(path), split, images)
     pixels = as_pictures(arrays[images[part]], f"{path.name}/{images[part]}")
-    intensity = None
-    if part != "train" and "train" in images and pixels.dtype != np.uint8:
+    intensity = _stated_intensity(arrays, pixels)
+    if intensity is None and part != "train" and "train" in images and pixels.dtype != np.uint8:
         first = as_pictures(arrays[images["train"]], f"{path.name}/{images['train']}")
         intensity = Intensity.of(first)
     if part not in labels:
@@ -208,6 +211,16 @@ def open_npz(path: Path, split: str) -> Table:
         everything |= set(as_label_names(array, len(array), f"{path.name}/{labels[other]}") if array.ndim else ())
     classes = class_order(everything)
     return Table(pixels, as_indices(names, classes), classes, intensity)
+
+
+def _stated_intensity(arrays: Npz, pixels: Array) -> Intensity | None:
+    """Return the map of an array `intensity`, (low, high), which says what values mean better than they do."""
+    if "intensity" not in arrays.names:
+        return None
+    ends = arrays["intensity"]
+    if ends.shape != (2,) or ends.dtype.kind not in "iuf" or not -np.inf < ends[0] < ends[1] < np.inf:
+        raise UserError(f"{shown(arrays.path)}: intensity is two finite numbers, the lower one first.")
+    return Intensity(float(ends[0]), float(ends[1]), pixels.dtype.name)
 
 
 def open_npy(path: Path, split: str, labels: Path | None) -> Table:

@@ -198,6 +198,17 @@ def own_options(
     return read
 
 
+def check_options(name: str, options: Iterable[str]) -> dict[str, Parameter]:
+    """Return a recipe's arguments by name. Raises UserError, with a suggestion, for an option that is none of them."""
+    known = {parameter.name: parameter for parameter in parameters(find(name))}
+    for option in options:
+        if option not in known:
+            raise UserError(
+                f"Recipe '{name}' has no option '{option}'.{suggest(option, known)} `gantlet show {name}` lists them."
+            )
+    return known
+
+
 def resolve(
     name: str,
     facts: Mapping[str, Any],
@@ -211,12 +222,7 @@ def resolve(
 
     Raises UserError for an unknown option (with a suggestion) and for a recipe that needs labels the data lacks.
     """
-    known = {parameter.name: parameter for parameter in parameters(find(name))}
-    for option in options:
-        if option not in known:
-            raise UserError(
-                f"Recipe '{name}' has no option '{option}'.{suggest(option, known)} `gantlet show {name}` lists them."
-            )
+    known = check_options(name, options)
     resolved = {
         key: parameter.default for key, parameter in known.items() if parameter.default is not inspect.Parameter.empty
     }
