@@ -47,7 +47,7 @@ POINTS = 30  # of a run's curve
 SIZES = {"canonical": (5000, 10_000), "small": (200, 5_000)}  # symbols, training rows
 RECIPES = ("text_mle", "seqgan", "maligan", "relgan")
 TEMPERATURES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5)
-DISCRIMINATOR = dict(filters=[2, 3, 4, 5], maps=[64] * 4, d_l2=0.2, d_dropout=0.5, d_lr=1e-3)
+DISCRIMINATOR = dict(filters=[2, 3, 4, 5], maps=[64] * 4, d_l2=0.2, d_dropout=0.5, d_lr=1e-3, highway_bias=-2.0)
 AVERAGE = 2_000  # samples: of all alike, for an average alone lowers both likelihoods (docs/lab-log.md)
 PRETRAIN = {"small": 65_000, "canonical": 50_000}  # samples, where NLL-gen of the likelihood alone is least
 
@@ -56,10 +56,13 @@ def settings_of(size: str, recipe: str) -> dict[str, Any]:
     """Return the settings of a recipe on an oracle (docs/lab-log.md, 2026-11-22)."""
     begun = dict(pretrain=PRETRAIN[size])
     judged = dict(d_pretrain=10_000, d_updates=2, **begun, **DISCRIMINATOR)
-    soft = dict(slots=0, views=8, maps=64, d_updates=1, sharpness=2.0, sharpness_samples=64_000, d_lr=1e-3, **begun)
+    soft = dict(slots=0, views=8, maps=64, d_updates=1, sharpness=2.0, sharpness_samples=64_000, d_lr=1e-3,
+                highway_bias=-2.0, **begun)  # fmt: skip
     return {
         "text_mle": dict(average_halflife=AVERAGE),
-        "seqgan": dict(rollouts=4, rollout_keep=0.98, baseline=True, g_lr=3e-4, **judged),  # an average of 2,200
+        "seqgan": dict(
+            rollouts=4, rollout_keep=0.98, baseline=True, g_lr=3e-4, clip_norm=5.0, **judged
+        ),  # an average of 2,200
         "maligan": dict(g_lr=3e-4, average_halflife=AVERAGE, **judged),
         "relgan": dict(g_lr=3e-5, average_halflife=AVERAGE, **soft),
     }[recipe]

@@ -161,10 +161,10 @@ def test_style_is_applied_line_by_line_and_judged(style: tuple[Path, Path], tmp_
     assert {"style_accuracy", "content_bleu2", "perplexity", "unchanged_share"} <= set(found["values"])
 
 
-def test_text_chooses_relgan_and_says_why(text: Path) -> None:
+def test_text_chooses_likelihood_and_says_why(text: Path) -> None:
     assert kind_of(None, text) == "lines"
     choice = choose({"vocab_size": 14, "length": 10, "num_classes": 0}, 120, False)
-    assert (choice.recipe, choice.quick) == ("relgan", True)
+    assert (choice.recipe, choice.quick) == ("text_mle", True)
     assert "14 symbols" in choice.reason
 
 

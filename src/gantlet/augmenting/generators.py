@@ -110,8 +110,8 @@ def _pictures(source: Source, work: Path) -> str | Path:
         names = np.asarray(source.train.classes)
         in_order = class_order(source.train.classes) == source.train.classes
         labels = names[source.labels] if in_order else source.labels
-        arrays = dict(images=source.train.pixels, labels=labels, intensity=_ends(source))
-        replace(path, lambda file: np.savez(file, **arrays))
+        images, ends = source.train.pixels, _ends(source)
+        replace(path, lambda file: np.savez(file, images=images, labels=labels, intensity=ends))
     return path
 
 

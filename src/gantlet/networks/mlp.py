@@ -35,6 +35,7 @@ class Generator(nn.Module):
         label_hidden: int = 1000,
         activation: Callable[[], nn.Module] = nn.ReLU,
         output: Callable[[Tensor], Tensor] = torch.tanh,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.num_classes, self.output = num_classes, output
@@ -43,13 +44,15 @@ class Generator(nn.Module):
         self.of_y = nn.Sequential(nn.Linear(num_classes, label_hidden), activation()) if num_classes else None
         joint = hidden[0] + (label_hidden if num_classes else 0)
         self.joint = nn.Sequential(nn.Linear(joint, hidden[1]), activation(), nn.Linear(hidden[1], prod(self.shape)))
+        self.dropout = nn.Dropout(dropout)  # of hidden units
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.of_z(z)
         if self.of_y is not None:
             assert y is not None
             h = torch.cat([h, self.of_y(one_hot(y, self.num_classes))], dim=1)
-        return self.output(self.joint(h)).view(-1, *self.shape)
+        h = self.dropout(self.joint[:2](self.dropout(h)))
+        return self.output(self.joint[2](h)).view(-1, *self.shape)
 
 
 def sigmoid_output(h: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from gantlet.networks.language_model import LanguageModel, State
 class RelationalMemory(LanguageModel):
     """The generator of RelGAN (Nie 2019): attention over slots and input, an MLP, unit gates.
 
-    All slots together are the features. Layer norm of queries, keys and values and the two layers of the MLP are as in
-    Santoro's code; the forget gate's bias is 1.
+    All slots together are the features. Layer norm of queries, keys and values, their scale (3 head)^-1/2 and the two
+    layers of the MLP are as in Santoro's code; its layer norm is over slots and features together, its forget gate's
+    bias stays 1, ours are over features and learnt.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class RelationalMemory(LanguageModel):
         super().__init__(vocab_size, width, slots * size)
         self.slots, self.heads, self.size = slots, heads, size
         self.input = nn.Linear(width, size)
-        self.qkv = nn.Linear(size, 3 * size)
+        self.qkv = nn.Linear(size, 3 * size, bias=False)
         self.qkv_norm = nn.LayerNorm(3 * size)
         self.attention_norm = nn.LayerNorm(size)
         self.mlp = nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Linear(size, size), nn.ReLU())
@@ -51,7 +52,8 @@ class RelationalMemory(LanguageModel):
         """Return what each slot [N, S, size] reads of all slots and of the input [N, size]."""
         qkv = self.qkv_norm(self.qkv(torch.cat([memory, x[:, None]], 1)))
         q, k, v = qkv.unflatten(2, (self.heads, -1)).transpose(1, 2).chunk(3, -1)  # [N, heads, S + 1, head]
-        return F.scaled_dot_product_attention(q[:, :, : self.slots], k, v).transpose(1, 2).flatten(2)
+        scale = (3 * q.shape[-1]) ** -0.5  # the code counts queries, keys and values as one
+        return F.scaled_dot_product_attention(q[:, :, : self.slots], k, v, scale=scale).transpose(1, 2).flatten(2)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """M' = f(M, x); M <- sigmoid(i) tanh(M') + sigmoid(f) M."""

@@ -33,12 +33,15 @@ class Pooled(nn.Module):
 
 
 class Highway(nn.Module):
-    """gate * relu(W x) + (1 - gate) * x, gate = sigmoid(V x - 2) (Srivastava 2015; -2 as in SeqGAN's code)."""
+    """gate * relu(W x) + (1 - gate) * x, gate = sigmoid(V x + b) (Srivastava 2015); b is learnt and begins at `bias`.
 
-    def __init__(self, size: int) -> None:
+    The layer of SeqGAN's code has -2 as its default, and both SeqGAN and RelGAN call it with 0.
+    """
+
+    def __init__(self, size: int, bias: float = 0.0) -> None:
         super().__init__()
         self.change, self.gate = nn.Linear(size, size), nn.Linear(size, size)
-        nn.init.constant_(self.gate.bias, -2.0)
+        nn.init.constant_(self.gate.bias, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.lerp(x, F.relu(self.change(x)), torch.sigmoid(self.gate(x)).type_as(x))
@@ -60,12 +63,13 @@ class TextCNN(nn.Module):
         maps: Sequence[int] = SEQGAN_MAPS,
         dropout: float = 0.25,
         num_classes: int = 0,
+        highway_bias: float = 0.0,
     ) -> None:
         super().__init__()
         size = sum(maps)
         self.embedding = nn.Parameter(torch.empty(vocab_size, width).uniform_(-1.0, 1.0))  # SeqGAN's code
         self.pooled = Pooled(width, length, filters, maps)
-        self.highway = Highway(size)
+        self.highway = Highway(size, highway_bias)
         self.drop = nn.Dropout(dropout)
         self.logit = nn.Linear(size, 1)
         self.classes = nn.Embedding(num_classes, size) if num_classes else None
@@ -94,6 +98,7 @@ class ManyViews(nn.Module):
         maps: int = 300,
         dropout: float = 0.25,
         num_classes: int = 0,
+        highway_bias: float = 0.0,
     ) -> None:
         super().__init__()
         if width % views:
@@ -102,7 +107,7 @@ class ManyViews(nn.Module):
         self.views = views
         self.embedding = nn.Parameter(torch.empty(vocab_size, width).uniform_(-1.0, 1.0))
         self.pooled = Pooled(width // views, length, filters, [maps] * len(filters))
-        self.highway = Highway(size)
+        self.highway = Highway(size, highway_bias)
         self.drop = nn.Dropout(dropout)
         self.dense = nn.Linear(size, 100, bias=False)  # one would cancel in a relativistic loss
         self.logit = nn.Linear(100, 1)

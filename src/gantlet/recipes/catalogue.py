@@ -17,18 +17,7 @@ from gantlet.recipe import Recipe
 from gantlet.recipes import NAMES
 from gantlet.recipes.pacing import Pacing
 
-SIGNED = ("black", "white", "snr_low", "snr_high")  # greys and decibels: the only numbers that may be below 0
-FACTS = (
-    "channels",
-    "resolution",
-    "num_classes",
-    "sample_rate",
-    "length",
-    "vocab_size",
-    "num_frames",
-    "frame_rate",
-)  # arguments that the data answers
-
+SIGNED = ("black", "white", "snr_low", "snr_high", "highway_bias")  # the only numbers that may be below 0
 RecipeFunction = Callable[..., Recipe]
 
 

@@ -43,7 +43,7 @@ def choose(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
         return Choice("r1gan", True, f"{what}, on a CPU: small strided networks with an R1 penalty, {how}.")
     # Without labels, after three minutes of one core, as multiples of the floor (docs/lab-log.md, 2026-11-22): MNIST
     # infogan 3.5, 5.2, 3.7, r1gan 21.5 and 80; at r1gan's former rate Fashion-MNIST r1gan 38, infogan 39, dcgan 144;
-    # CIFAR-10 dcgan 72, wgan 83, r1gan 150. r1gan's G makes one picture for its first hundreds of steps; how many is
+    # CIFAR-10 dcgan 72, wgan 83, r1gan 223. r1gan's G makes one picture for its first hundreds of steps; how many is
     # chance.
     if facts["channels"] == 1:
         return Choice("infogan", True, f"{what}, on a CPU: small strided networks that find kinds alone, {how}.")
@@ -76,4 +76,5 @@ def _of_text(facts: Mapping[str, Any], count: int, on_gpu: bool) -> Choice:
         f"{classes} classes (text_style transfers between them)" if classes else "no labels"
     )
     size = "on a GPU, at the published size" if on_gpu else "on a CPU, with its smaller settings"
-    return Choice("relgan", not on_gpu, f"{what}: relativistic GAN of text after a stage of likelihood, {size}.")
+    # On captions and on oracles no game of text was better than this in three seeds (docs/choose-a-model.md).
+    return Choice("text_mle", not on_gpu, f"{what}: maximum likelihood, which no game of text beats so far, {size}.")

@@ -27,6 +27,7 @@ QUICK: dict[str, dict[str, object]] = {  # as seqgan; not measured of itself
     "maligan": dict(
         **dict(width=64, hidden=128, filters=[2, 3, 4, 5], maps=[64, 64, 64, 64], lr=4e-3, g_lr=3e-4, d_lr=1e-3),
         **dict(pretrain=100_000, d_pretrain=10_000, d_updates=2, average_halflife=2_000),
+        **dict(highway_bias=-2.0, d_l2=0.2),
     )
 }
 
@@ -42,7 +43,8 @@ def maligan(
     filters: Sequence[int] = SEQGAN_FILTERS,  # sizes of D's filters
     maps: Sequence[int] = SEQGAN_MAPS,  # maps of each size
     d_dropout: float = 0.25,  # of D's features, not where they are rewards
-    d_l2: float = 0.2,  # times half the squares of D's last layer
+    highway_bias: float = 0.0,  # of D's gate at the beginning
+    d_l2: float = 0.1,  # times half the squares of D's last layer: .2 on two columns +-w/2 is .1 on our one logit w
     pretrain: int = 1_200_000,  # samples of maximum likelihood: 120 epochs of 10,000 (TextGAN-PyTorch)
     d_pretrain: int = 150_000,  # samples of D alone: 5 rounds of 3 epochs (idem)
     d_updates: int = 1250,  # of D per update of G: 4 rounds of 2 epochs (idem)
@@ -57,7 +59,7 @@ def maligan(
     game, start = RatioGame(Writing(length), 0, False, d_l2), pretrain + d_pretrain
     return text_gan(
         G=LSTM(vocab_size, width, hidden, num_classes=num_classes),
-        D=TextCNN(vocab_size, length, d_width, filters, maps, d_dropout, num_classes),
+        D=TextCNN(vocab_size, length, d_width, filters, maps, d_dropout, num_classes, highway_bias),
         phases=game.phases(pretrain, start, d_updates),
         start=start,
         lr=lr,

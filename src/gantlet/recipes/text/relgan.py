@@ -32,6 +32,7 @@ QUICK: dict[str, dict[str, object]] = {
     "relgan": dict(  # docs/lab-log.md, 2026-11-22
         **dict(width=64, slots=0, hidden=128, views=8, maps=64, d_width=64, lr=4e-3, g_lr=3e-5, d_lr=1e-3),
         **dict(pretrain=100_000, d_updates=1, sharpness=2.0, sharpness_samples=64_000, average_halflife=2_000),
+        **dict(highway_bias=-2.0),
     )
 }
 
@@ -51,6 +52,7 @@ def relgan(
     filters: Sequence[int] = (2, 3, 4, 5),  # sizes of D's filters
     maps: int = 300,  # maps of each size
     d_dropout: float = 0.25,  # of D's features
+    highway_bias: float = 0.0,  # of D's gate at the beginning
     pretrain: int = 1_500_000,  # samples of maximum likelihood: 150 epochs of 10,000
     d_updates: int = 5,  # of D per update of G
     sharpness: float = 100.0,  # inverse temperature at the end: 100 on real text, 1 on the oracle's
@@ -72,7 +74,7 @@ def relgan(
     alone = (Phase(player="G", loss=maximum_likelihood, stop=pretrain),) if pretrain else ()
     return text_gan(
         G=G,
-        D=ManyViews(vocab_size, length, d_width, views, filters, maps, d_dropout, num_classes),
+        D=ManyViews(vocab_size, length, d_width, views, filters, maps, d_dropout, num_classes, highway_bias),
         phases=(
             *alone,
             Phase(player="G", loss=game.generator, start=pretrain),

@@ -33,6 +33,7 @@ QUICK: dict[str, dict[str, object]] = {  # docs/lab-log.md, 2026-11-22
     "seqgan": dict(
         **dict(width=64, hidden=128, filters=[2, 3, 4, 5], maps=[64, 64, 64, 64], rollouts=1, baseline=True),
         **dict(lr=4e-3, g_lr=3e-4, d_lr=1e-3, pretrain=100_000, d_pretrain=10_000, d_updates=2, rollout_keep=0.98),
+        **dict(highway_bias=-2.0, d_l2=0.2, clip_norm=5.0),
     )
 }
 JUDGED = 4096  # rows that D judges at once where it gives rewards
@@ -49,7 +50,8 @@ def seqgan(
     filters: Sequence[int] = SEQGAN_FILTERS,  # sizes of D's filters
     maps: Sequence[int] = SEQGAN_MAPS,  # maps of each size
     d_dropout: float = 0.25,  # of D's features, not where they are rewards
-    d_l2: float = 0.2,  # times half the squares of D's last layer
+    highway_bias: float = 0.0,  # of D's gate at the beginning: 0 keeps half of each feature as it is
+    d_l2: float = 0.1,  # times half the squares of D's last layer: .2 on two columns +-w/2 is .1 on our one logit w
     pretrain: int = 1_200_000,  # samples of maximum likelihood: 120 epochs of 10,000
     d_pretrain: int = 1_500_000,  # samples of D alone: 50 rounds of 3 epochs
     rollouts: int = 16,  # endings of each beginning; 0: the verdict on the whole row for every token
@@ -58,7 +60,7 @@ def seqgan(
     lr: float = 1e-2,  # Adam, G, maximum likelihood
     g_lr: float = 1e-2,  # Adam, G, rewards
     d_lr: float = 1e-4,  # Adam, D
-    clip_norm: float = 5.0,  # largest norm of G's gradient
+    clip_norm: float = 5 / 64,  # largest norm of G's gradient: 5 of a sum over 64 rows, ours is the mean
     rollout_keep: float = 0.8,  # share of the rollout network's weights that stays at each step
     batch_size: int = 64,  # rows (authors' code)
 ) -> Recipe:
@@ -70,7 +72,7 @@ def seqgan(
     start = pretrain + d_pretrain
     return text_gan(
         G=LSTM(vocab_size, width, hidden, num_classes=num_classes),
-        D=TextCNN(vocab_size, length, d_width, filters, maps, d_dropout, num_classes),
+        D=TextCNN(vocab_size, length, d_width, filters, maps, d_dropout, num_classes, highway_bias),
         phases=game.phases(pretrain, start, d_updates),
         start=start,
         lr=lr,

@@ -1,7 +1,8 @@
 """Style Transfer from Non-Parallel Text by Cross-Alignment (Shen, Lei, Barzilay & Jaakkola, 2017), arXiv:1705.09655.
 
 An auto-encoder whose decoder is told the style; a D for each style aligns the decoder's states while it translates
-with those while it reads true sentences of that style. Numbers are those of the authors' code.
+with those while it reads true sentences of that style. Numbers are those of the authors' code. There D also sees the
+decoder's first state, and has leaky ReLUs; here it does not (networks/text_style.py).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def text_style(
     dropout: float = 0.5,  # of what is read and of states; of D's features
     filters: Sequence[int] = (3, 4, 5),  # sizes of D's filters
     maps: int = 128,  # maps of each size
-    adversarial_weight: float = 1.0,  # rho
+    adversarial_weight: float = 1.0,  # rho; 0 trains the auto-encoder alone, without D
     warm_up: int = 0,  # samples of the auto-encoder alone, which are several times faster; the paper has none
     gate: float = 1.2,  # D's loss above which its verdict does not count: a D that knows nothing has 1.39
     sharpness_decay: float = 0.5,  # factor on the temperature of softened symbols, per epoch
@@ -65,23 +66,25 @@ def text_style(
         length, num_classes, adversarial_weight, gate, sharpness_decay, least_temperature, epoch_samples, warm_up
     )
     optimizer = adam(lr, (beta1, 0.999))
-    return Recipe(
-        players={
-            "G": Player(networks={"G": G}, optimizer=optimizer, clip_norm=clip_norm, average_halflife=average_halflife),
-            "D": Player(
-                networks={"D": StateJudges(style_dim + content_dim, length, num_classes, filters, maps, dropout)},
-                optimizer=optimizer,
-            ),
-        },
-        phases=(
+    players = {
+        "G": Player(networks={"G": G}, optimizer=optimizer, clip_norm=clip_norm, average_halflife=average_halflife)
+    }
+    phases: tuple[Phase, ...] = (Phase(player="G", loss=game.reconstruction),)
+    if adversarial_weight:
+        D = StateJudges(style_dim + content_dim, length, num_classes, filters, maps, dropout)
+        players["D"] = Player(networks={"D": D}, optimizer=optimizer)
+        phases = (
             *((Phase(player="G", loss=game.reconstruction, stop=warm_up),) if warm_up else ()),
             Phase(player="D", loss=game.discriminator, start=warm_up),
             Phase(player="G", loss=game.generator, start=warm_up),
-        ),
+        )
+    return Recipe(
+        players=players,
+        phases=phases,
         batch_size=batch_size,
         apply=game.apply,
         example=game.example,
-        helpers={"verdict": Verdict(num_classes)},
+        helpers={"verdict": Verdict(num_classes)} if adversarial_weight else {},
         signs=(dead_discriminator,),
     )
 
