@@ -196,7 +196,7 @@ def open_text(
 ) -> Lines:
     """Open "lines" or "passages"; raises UserError as `open_data` does."""
     for name, value in {**given, "resolution": resolution}.items():
-        if value and name not in (*OF_TEXT, "unconditional", "skip_broken"):
+        if value and name not in (*OF_TEXT, "unconditional"):
             raise UserError(f"--{name.replace('_', '-')} means nothing for a recipe that is fed {kind}; leave it out.")
     try:
         length = None if "length" not in options else int(options["length"])
@@ -262,6 +262,8 @@ class Balance:
         """Raise UserError for what contradicts itself or is not heeded by the recipe's losses."""
         if self.side not in SIDES:
             raise UserError(f"--balance-side is {', '.join(SIDES)}, not '{self.side}'.{suggest(self.side, SIDES)}")
+        if not 0 <= self.alpha <= 1:
+            raise UserError(f"--balance is 0 (as they come) to 1 (all classes equally likely), not {self.alpha}.")
         if self.alpha and self.class_weights:
             raise UserError("--balance and --class-weights do the same twice; give one of them.")
         if not 0 <= self.class_weights < 1:

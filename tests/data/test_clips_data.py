@@ -131,6 +131,43 @@ def test_an_npz_with_parts(tmp_path: Path) -> None:
     assert np.array_equal(as_clips(train[..., 0].astype(np.float32) / 127.5 - 1, "x"), train)
 
 
+def test_floats_of_all_parts_are_read_in_the_scale_of_the_training_part(tmp_path: Path) -> None:
+    train, test = noise(10, 0).reshape(2, 5, 12, 12, 1), noise(10, 1).reshape(2, 5, 12, 12, 1) // 2 + 128
+    path = tmp_path / "set.npz"
+    signed = [clips.astype(np.float32) / 127.5 - 1 for clips in (train, test)]
+    assert signed[1].min() > 0
+    np.savez(path, clips=signed[0], test_clips=signed[1])
+    assert np.array_equal(np.stack(open_clips(path, split="test").shots), test)
+    np.savez(path, clips=train.astype(np.float32) / 255, test_clips=signed[0])
+    with pytest.raises(UserError, match=r"test_clips: values begin at -1, those to train on at 0"):
+        open_clips(path)
+
+
+def test_only_one_part_has_labels(tmp_path: Path) -> None:
+    train, test = noise(10, 0).reshape(2, 5, 12, 12, 1), noise(10, 1).reshape(2, 5, 12, 12, 1)
+    path = tmp_path / "set.npz"
+    np.savez(path, clips=train, labels=["a", "b"], test_clips=test)
+    assert open_clips(path).classes == ("a", "b")
+    held = open_clips(path, split="test")
+    assert (held.labels, held.classes) == (None, ())
+    np.savez(path, clips=train, test_clips=test, test_labels=["a", "b"])
+    with pytest.raises(UserError, match="the test part has labels and the training part has none"):
+        open_clips(path)
+    assert open_clips(path, unconditional=True).labels is None
+
+
+def test_inspection_stays_within_memory(classes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantlet.data.decoding.MAX_BYTES", 2000)
+    with pytest.raises(UserError, match="of 6 clips need"):
+        inspect(classes)
+
+
+def test_built_in_clips_say_their_rate() -> None:
+    clips = open_clips("bouncing_shapes", split="test", num_frames=2, stride=2)
+    assert clips.frame_rate == 5
+    assert clips.notes[0].endswith("2 frames of 32 x 32, 5 a second")
+
+
 def test_other_sizes_and_colours_are_brought_together(tmp_path: Path) -> None:
     for number, (height, channels) in enumerate(((12, 1), (12, 3), (20, 1))):
         write_clip(tmp_path / "set" / f"{number}.gif", noise(4, number, height, 12, channels), 10)

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +35,31 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     assert not stored.pixels.flags.writeable
     assert stored.meta["fact"] == 1
     assert [p.name for p in (tmp_path / "decoded").iterdir()] == ["k"]
+
+
+def test_nothing_is_mapped_while_a_folder_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows would refuse."""
+    mapped: list[Any] = []
+    rename = os.rename
+
+    def checked(old: Path, new: Path) -> None:
+        assert [each() for each in mapped] == [None]
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", checked)
+    with cache.writing(tmp_path, "k", (3, 2, 2, 1), "uint8") as writer:
+        mapped.append(weakref.ref(writer.rows._mmap))  # type: ignore[attr-defined]
+        writer.finish(np.array([0, 2]), None, {})
+    assert cache.load(tmp_path, "k") is not None
+
+
+def test_no_process_gets_a_signal_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "name", "nt")
+        patched.setattr(os, "kill", lambda pid, signal: sent.append(pid))
+        assert cache._alive(12345)
+    assert sent == []
 
 
 def test_rows_left_out_close_up(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from data_files import Put, encoded, noise
 
-from gantlet.data import inspect
+from gantlet.data import inspect, open_images
 from gantlet.errors import UserError
 
 
@@ -53,6 +53,16 @@ def test_digits() -> None:
 def test_dark_pictures_are_named(put: Put) -> None:
     found = inspect(put({f"{k}.png": noise(k, 4, 4) % 2 for k in range(3)}))
     assert any("values reach only 1 of 255" in line for line in found.odd)
+
+
+def test_mixed_depths_are_scaled_as_training_scales_them(put: Put) -> None:
+    deep = encoded((noise(1, 4, 4).astype(np.uint16) * 16).reshape(4, 4))
+    folder = put({"a.png": deep, "b.png": noise(2, 4, 4) // 2 + 128})
+    assert (found := inspect(folder)).training["intensity"] == open_images(folder).intensity.to_json()
+    assert found.training["intensity"]["high"] == 65535
+    assert not any("dark" in line for line in found.odd)
+    dark = put({"a.png": encoded(np.arange(16, dtype=np.uint16).reshape(4, 4))}, "dark")
+    assert inspect(dark).training["intensity"] == open_images(dark).intensity.to_json()
 
 
 def test_mixed_scales_are_odd_not_fatal(put: Put) -> None:

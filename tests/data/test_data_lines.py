@@ -17,6 +17,7 @@ from gantlet.data.lines import rows_of
 from gantlet.data.texts import holds_text
 from gantlet.data.vocabulary import END, PAD, UNKNOWN, Vocabulary, choose_level, pieces
 from gantlet.errors import UserError
+from gantlet.feeding import open_text
 
 LINES = [
     "the cat sat on the mat.",
@@ -139,6 +140,52 @@ def test_files_or_folders_are_classes(names: tuple[str, str], tmp_path: Path) ->
     assert data.batch([0, 1, 2])["label"].tolist() == [0, 0, 1]
     assert data.class_counts() == [2, 1]
     assert open_lines(tmp_path, unconditional=True).labels is None
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train/neg.txt", "train/pos.txt", "README.txt"),
+        ("train/neg/1.txt", "train/pos/1.txt", "README.txt"),
+        ("train/neg/1.txt", "train/pos/1.txt", "notes/README.txt"),
+        ("neg.train.txt", "pos.train.txt", "test.txt"),
+    ],
+)
+def test_files_beside_the_training_part_are_no_class(names: tuple[str, str, str], tmp_path: Path) -> None:
+    for name, lines in zip(names, (["bad food", "so bad"], ["good food"], ["some words", "more"])):
+        written(tmp_path / name, lines)
+    data = open_lines(tmp_path)
+    assert (data.classes, data.class_counts()) == (("neg", "pos"), [2, 1])
+    if names[2] == "test.txt":
+        test = open_lines(tmp_path, split="test")
+        assert (test.labels, test.classes, len(test)) == (None, (), 2)
+
+
+def test_a_part_without_all_labels_is_refused(tmp_path: Path) -> None:
+    for name in ("train.txt", "neg.test.txt", "pos.test.txt"):
+        written(tmp_path / "set" / name, ["good food", "bad food"])
+    with pytest.raises(UserError, match="the test part has labels and the training part has none; label both"):
+        open_lines(tmp_path / "set")
+    assert open_lines(tmp_path / "set", unconditional=True).labels is None
+    table = written(tmp_path / "a.csv", ["text,label", "good food,pos", "bad food,neg", "food,"])
+    with pytest.raises(UserError, match="1 of 3 lines of the train part have no label"):
+        open_lines(table)
+
+
+def test_no_line_is_broken(tmp_path: Path) -> None:
+    options = dict(level=None, window=None, symbols=None, unconditional=False)
+    place = written(tmp_path / "a.txt", ["good food", "bad food"])
+    assert len(open_text("lines", place, None, {}, {**options, "skip_broken": False})) == 2
+    with pytest.raises(UserError, match="--skip-broken means nothing for a recipe that is fed lines; leave it out"):
+        open_text("lines", place, None, {}, {**options, "skip_broken": True})
+
+
+def test_an_empty_training_part_is_not_replaced_by_the_test_part(tmp_path: Path) -> None:
+    written(tmp_path / "train.txt", b"")
+    written(tmp_path / "test.txt", ["good food", "bad food"])
+    for split in ("train", "test"):
+        with pytest.raises(UserError, match="the training part has no line"):
+            open_lines(tmp_path, split=split)
 
 
 @pytest.mark.parametrize(

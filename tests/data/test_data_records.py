@@ -125,6 +125,17 @@ def test_a_wrong_checksum_leaves_nothing(monkeypatch: pytest.MonkeyPatch, own_ca
     assert not list((own_cache / "mnist").iterdir())
 
 
+def test_a_file_that_is_there_is_verified_before_the_others_are_fetched(
+    monkeypatch: pytest.MonkeyPatch, own_cache: Path
+) -> None:
+    files = fake_known(monkeypatch, "https://example.invalid")
+    serve(monkeypatch, files)
+    (own_cache / "mnist").mkdir()
+    (own_cache / "mnist" / "train-labels-idx1-ubyte.gz").write_bytes(b"half of it")
+    with pytest.raises(UserError, match=r"train-labels.*not the published .* delete it"):
+        open_images("mnist")
+
+
 def test_no_network_names_address_folder_and_files(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_known(monkeypatch, "https://example.invalid")
 

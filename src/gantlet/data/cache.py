@@ -91,8 +91,10 @@ class Writer:
                 rows[new] = rows[old]
         rows.flush()
         shape, dtype, offset = (len(keep), *rows.shape[1:]), rows.dtype, rows.offset
+        shorter = len(keep) != len(rows)
+        del rows  # Windows renames no folder that holds a mapped file
         self._close()
-        if len(keep) != rows.shape[0]:
+        if shorter:
             with path.open("r+b") as file:
                 npy.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
                 if file.tell() != offset:
@@ -174,6 +176,8 @@ def _sweep(folder: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
+    if os.name == "nt":  # there the signal 0 is Ctrl+C
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

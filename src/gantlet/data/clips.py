@@ -21,7 +21,7 @@ from gantlet.data.intensity import Intensity
 from gantlet.data.pictures import Progress
 from gantlet.data.shape import Shape, check_resolution, common_size, fit
 from gantlet.data.shots import FoundArrays, Shot, decode, found_at, of_arrays
-from gantlet.data.splits import check_split, choose_split, class_order, listing
+from gantlet.data.splits import check_split, choose_split, classes_for, listing
 from gantlet.errors import UserError
 from gantlet.media.foreign import shown
 
@@ -226,8 +226,8 @@ def open_clips(
         refuse_leaks(parts["train"], parts[other], shown(source))
     if left:
         notes = (*notes, f"{left:,} broken clips are left out")
-    classes = class_order(shot.label for its in parts.values() for shot in its if shot.label is not None)
-    return plan.clips(name, split, parts[split], () if unconditional else classes, notes)
+    told = {} if unconditional else {part: [shot.label for shot in its] for part, its in parts.items()}
+    return plan.clips(name, split, parts[split], classes_for(split, told, "clips", shown(source)), notes)
 
 
 def check_asked(num_frames: int | None, stride: int | None, channels: int | None) -> None:
@@ -368,5 +368,5 @@ def _built_in(
     names = tuple(f"{index:06d}" for index in range(len(clips)))
     return Clips(
         name, split, tuple(clips), names, num_frames, 1, moving.FRAME_RATE / stride, labels, classes,
-        mark(tuple(clips), labels, num_frames, stride), moving.describe(name, made), made.motion,
+        mark(tuple(clips), labels, num_frames, stride), moving.describe(name, made, stride), made.motion,
     )  # fmt: skip

@@ -32,19 +32,25 @@ class Pinned:
 
 def verify(path: Path, pinned: Pinned) -> None:
     """Raise `UserError` unless the file has the pinned checksum."""
-    digest = hashlib.new(pinned.algorithm, usedforsecurity=False)
-    with reading(path, "check that it may be read"), path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    if digest.hexdigest() != pinned.digest:
+    with reading(path, "check that it may be read"):
+        digest = _checksum(path, pinned.algorithm)
+    if digest != pinned.digest:
         raise UserError(
-            f"{shown(path)}: its {pinned.algorithm} checksum is {digest.hexdigest()}, not the published "
-            f"{pinned.digest}; delete it and fetch {pinned.url} again."
+            f"{shown(path)}: its {pinned.algorithm} checksum is {digest}, not the published {pinned.digest}; delete it "
+            f"and fetch {pinned.url} again."
         )
 
 
+def _checksum(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def fetch(pinned: Pinned, folder: Path, progress: Progress | None = None, beside: Sequence[str] = ()) -> Path:
-    """Download a file into `folder` unless it is there; return its path.
+    """Download a file into `folder` unless it is there; return its path. Either way it has the pinned checksum.
 
     Raises:
         UserError: no network, a wrong checksum or a full disk; the sentence names the address, and the folder into
@@ -52,14 +58,14 @@ def fetch(pinned: Pinned, folder: Path, progress: Progress | None = None, beside
     """
     target = folder / pinned.name
     if target.exists():
+        verify(target, pinned)
         return target
     temporary = folder / f".{pinned.name}.{os.getpid()}.part"
     by_hand = f"or put {' and '.join((pinned.name, *beside))} from there into {shown(folder)} by hand"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _copy(pinned.url, temporary, progress)
-        digest = hashlib.new(pinned.algorithm, temporary.read_bytes(), usedforsecurity=False).hexdigest()
-        if digest != pinned.digest:
+        if (digest := _checksum(temporary, pinned.algorithm)) != pinned.digest:
             raise UserError(
                 f"{pinned.url}: what came has the {pinned.algorithm} checksum {digest} instead of {pinned.digest}; "
                 f"try again later, {by_hand}."

@@ -21,6 +21,7 @@ from gantlet.data.pictures import Progress
 from gantlet.data.recordings import (
     Found,
     FoundArrays,
+    Heard,
     Take,
     brought_to,
     common_channels,
@@ -31,6 +32,7 @@ from gantlet.data.recordings import (
     of_arrays,
     open_entry,
     refuse_leaks,
+    refuse_leaks_on_disk,
 )
 from gantlet.data.sides import HELD_OUT, choose
 from gantlet.data.sounds import UNIT, check_asked
@@ -232,10 +234,11 @@ def open_excerpts(
                 parts, left = {part: takes for part, (takes, _) in decoded.items()}, sum(n for _, n in decoded.values())
                 notes = (*found.layout.notes, *([f"{left:,} broken recordings are left out"] if left else []))
     train = parts["train"]
-    rate, count = sample_rate or common_rate(train), common_channels(train, channels, shown(source))
+    everything = [take for takes in parts.values() for take in takes]
+    rate, count = sample_rate or common_rate(train), common_channels(everything, channels, shown(source))
     for other in set(parts) - {"train"}:
         refuse_leaks(train, parts[other], shown(source))
-    others = sum(take.sample_rate != rate for takes in parts.values() for take in takes)
+    others = sum(take.sample_rate != rate for take in everything)
     notes = (*notes, *([f"{others:,} recordings are resampled to {rate:,} Hz"] if others else []))
     pieces = {part: [in_memory(take, rate, count) for take in takes] for part, takes in parts.items()}
     return _made(name, pieces, rate, count, duration, split, group, notes)
@@ -245,6 +248,12 @@ def in_memory(take: Take, rate: int, channels: int) -> Piece:
     """Return a recording at this rate, with these channels, as a piece."""
     wave = brought_to(take, rate, channels).wave
     return Piece(take.name, 0, wave.shape[1], wave)
+
+
+def on_disk(one: Heard, rate: int, channels: int) -> Piece:
+    """Return a recording at this rate, with these channels, as a piece that is read when it is needed."""
+    frames = resampled_length(one.header.frames, one.sample_rate, rate)
+    return Piece(one.name, 0, frames, None, one.path, one.sample_rate, rate, channels)
 
 
 def _notes_of_tones() -> dict[str, list[Take]]:
@@ -261,7 +270,7 @@ def _from_disk(
 ) -> tuple[dict[str, list[Piece]], int, int, tuple[str, ...]] | None:
     """Return the pieces of a large folder of recordings, to be read window by window; None for what fits into memory.
 
-    Raises UserError for a large archive, and for broken recordings.
+    Raises UserError for a large archive, for broken recordings, and as `open_excerpts` does.
     """
     entries = [entry for part in found.layout.parts.values() for entry in part.entries]
     if sum(entry.size for entry in entries) <= IN_MEMORY:
@@ -270,7 +279,7 @@ def _from_disk(
         if sum(entry.size for entry in entries) > MAX_BYTES:
             raise UserError(f"{shown(found.files.path)}: too large to be kept in memory; unpack it into a folder.")
         return None
-    headers, broken, pieces = [], 0, dict[str, list[tuple[str, Path, int, int]]]()
+    heard, broken = dict[str, list[Heard]](), 0
     for part, its in found.layout.parts.items():
         bad: dict[int, str] = {}
         for index, entry in in_order(its.entries):
@@ -278,29 +287,18 @@ def _from_disk(
             assert path is not None
             try:
                 with open_entry(found.files, entry) as recording:
-                    header = recording.header
+                    heard.setdefault(part, []).append(Heard(entry.name, path, recording.header))
             except UserError as error:
                 bad[index] = str(error)
-                continue
-            headers.append(header)
-            pieces.setdefault(part, []).append((entry.name, path, header.frames, header.sample_rate))
         refuse_broken(found.files, "recordings", bad, len(its.entries), skip_broken)
         broken += len(bad)
-    rate, count = sample_rate or common_rate(headers), channels or 1
-    notes = [f"{len(headers):,} recordings are read from disk window by window"]
+    everything, where = [one for its in heard.values() for one in its], shown(found.files.path)
+    rate, count = sample_rate or common_rate(heard["train"]), common_channels(everything, channels, where)
+    for other in set(heard) - {"train"}:
+        refuse_leaks_on_disk(heard["train"], heard[other], where)
+    notes = [f"{len(everything):,} recordings are read from disk window by window"]
     notes += [f"{broken:,} broken recordings are left out"] if broken else []
-    return (
-        {
-            part: [
-                Piece(name, 0, resampled_length(frames, own, rate), None, path, own, rate, count)
-                for name, path, frames, own in its
-            ]
-            for part, its in pieces.items()
-        },
-        rate,
-        count,
-        tuple(notes),
-    )
+    return {part: [on_disk(one, rate, count) for one in its] for part, its in heard.items()}, rate, count, tuple(notes)
 
 
 def _made(

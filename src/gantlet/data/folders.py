@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,17 @@ class Layout:
     parts: dict[str, Part]
     classes: tuple[str, ...]
     notes: tuple[str, ...]
+    inside: Callable[[str], str] = str  # name of a file -> its path below the folder of its part
+
+    def below(self, folders: Collection[str]) -> Callable[[str], str]:
+        """Return what gives the path of a file below the one of these folders (in lower case) that it lies in."""
+
+        def path(name: str) -> str:
+            whole = self.inside(name)
+            folder, _, rest = whole.partition("/")
+            return rest if rest and folder.lower() in folders else whole
+
+        return path
 
 
 def arrange(
@@ -71,12 +82,13 @@ def arrange(
         kinds = ", ".join(f"{count:,} {shown(suffix)}" for suffix, count in others.most_common(4))
         notes.append(f"{sum(others.values()):,} other files are not used ({kinds})")
     table = _label_table(files, top, labels)
+    inside = _paths(splits, len(top), divided)
     if table is not None:
-        found = {split: _from_table(files, inside, table, noun) for split, inside in splits.items()}
+        found = {split: _from_table(files, entries, table, noun) for split, entries in splits.items()}
     else:
-        found = _from_folders(splits, len(top), divided, notes, noun)
+        found = _from_folders(splits, inside, notes, noun)
     parts = {split: Part(tuple(splits[split]), found.get(split)) for split in sorted(splits)}
-    return Layout(parts, class_order(name for names in found.values() for name in names), tuple(notes))
+    return Layout(parts, class_order(name for names in found.values() for name in names), tuple(notes), inside)
 
 
 def _nothing(files: Files, suffixes: Collection[str], noun: str) -> str:
@@ -99,21 +111,27 @@ def _common_folder(names: Sequence[str]) -> str:
     return low[: low.rfind("/", 0, shared) + 1]
 
 
+def _paths(splits: dict[str, list[Entry]], top: int, divided: bool) -> Callable[[str], str]:
+    """Return what gives the path of a file below the folder of its split, and below folders that hold all the rest."""
+
+    def below(name: str) -> str:
+        return name[top:].partition("/")[2] if divided else name[top:]
+
+    shared = len(_common_folder([below(entry.name) for entries in splits.values() for entry in entries]))
+    return lambda name: below(name)[shared:]
+
+
 def _from_folders(
-    splits: dict[str, list[Entry]], top: int, divided: bool, notes: list[str], noun: str
+    splits: dict[str, list[Entry]], inside: Callable[[str], str], notes: list[str], noun: str
 ) -> dict[str, tuple[str, ...]]:
     """Return the class of each picture for the splits in which every picture lies in a folder."""
-    names = {split: [entry.name[top:] for entry in inside] for split, inside in splits.items()}
-    if divided:
-        names = {split: [name.partition("/")[2] for name in inside] for split, inside in names.items()}
-    below = len(_common_folder([name for inside in names.values() for name in inside]))
-    folders = {split: tuple(n[below:].rpartition("/")[0] for n in inside) for split, inside in names.items()}
     found = {}
-    for split, inside in folders.items():
-        loose = sum(not folder for folder in inside)
+    for split, entries in splits.items():
+        folders = [inside(entry.name).rpartition("/")[0] for entry in entries]
+        loose = sum(not folder for folder in folders)
         if not loose:
-            found[split] = tuple(folder.partition("/")[0] for folder in inside)
-        elif loose < len(inside):
+            found[split] = tuple(folder.partition("/")[0] for folder in folders)
+        elif loose < len(folders):
             notes.append(f"{split} is read without labels: {loose:,} {noun} lie outside of its class folders")
     return found
 

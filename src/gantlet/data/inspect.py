@@ -125,7 +125,8 @@ class _Looks:
     def __init__(self) -> None:
         self.names: dict[bytes, list[str]] = {}
         self.constant: list[str] = []
-        self.low, self.high = np.inf, -np.inf
+        self.low = np.inf
+        self.highs: dict[str, float] = {}  # of the pictures of each dtype
 
     def add(self, name: str, pixels: Pixels) -> None:
         """Take one picture [H, W, C] into account."""
@@ -133,15 +134,21 @@ class _Looks:
         digest = hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).digest()
         self.names.setdefault(digest, []).append(name)
         low, high = float(pixels.min()), float(pixels.max())
-        self.low, self.high = min(self.low, low), max(self.high, high)
+        self.low = min(self.low, low)
+        self.highs[pixels.dtype.name] = max(self.highs.get(pixels.dtype.name, high), high)
         if low == high or (pixels == pixels[:1, :1]).all():
             self.constant.append(name)
+
+    def highest(self, dtype: str) -> float:
+        """Return the largest value once all pictures are of this dtype: 8 bits become 16 times 257."""
+        scales = {own: 257 if (own, dtype) == ("uint8", "uint16") else 1 for own in self.highs}
+        return max(high * scales[own] for own, high in self.highs.items())
 
     def into(self, out: Inspection) -> None:
         """Write the findings."""
         out.duplicates = [sorted(group) for group in self.names.values() if len(group) > 1]
         out.constant = sorted(self.constant)
-        out.values = (self.low, self.high) if self.names else None
+        out.values = (self.low, max(self.highs.values())) if self.names else None
 
 
 def _inspect_pictures(
@@ -171,7 +178,8 @@ def _inspect_pictures(
             out.odd.append(str(error))
         else:
             out.training = _training(shape, looks, len(headers), len(out.classes))
-    out.odd += [*layout.notes, *_oddities(out)]
+    dtype = str(out.training["intensity"]["dtype"]) if out.training else ""
+    out.odd += [*layout.notes, *_oddities(out, looks.highest(dtype) if dtype else None)]
     return out
 
 
@@ -184,8 +192,7 @@ def _look(looks: _Looks, name: str, entry: Entry, data: bytes | UserError) -> He
 
 
 def _training(shape: Shape, looks: _Looks, count: int, num_classes: int) -> dict[str, Any]:
-    scale = 257 if shape.dtype == "uint16" and looks.high < 256 else 1
-    intensity = Intensity.of(np.array([looks.low * scale, looks.high * scale]).astype(shape.dtype))
+    intensity = Intensity.of(np.array([looks.low, looks.highest(shape.dtype)]).astype(shape.dtype))
     side = shape.height if shape.height == shape.width else [shape.height, shape.width]
     facts = {"resolution": side, "channels": shape.channels, "num_classes": num_classes}
     return {**facts, "count": count, "intensity": intensity.to_json()}
@@ -209,7 +216,7 @@ def _inspect_arrays(found: Arrays, split: str, size: tuple[int, int] | None) -> 
     if size is not None:
         facts["resolution"] = size[0] if size[0] == size[1] else list(size)
     out.training = {**facts, "count": count, "intensity": data.intensity.to_json()}
-    out.odd = [*found.notes, *_oddities(out)]
+    out.odd = [*found.notes, *_oddities(out, out.values[1] if out.values else None)]
     return out
 
 
@@ -223,8 +230,8 @@ def _has(load: Callable[[str], Table], split: str) -> bool:
     return True
 
 
-def _oddities(out: Inspection) -> list[str]:
-    """Return one sentence for each thing that a person should know before training."""
+def _oddities(out: Inspection, highest: float | None) -> list[str]:
+    """Return one sentence for each thing that a person should know before training; `highest` is the largest value."""
     odd = []
     if out.broken:
         odd.append(f"{len(out.broken):,} of {out.count:,} pictures cannot be read; --skip-broken leaves them out")
@@ -245,8 +252,8 @@ def _oddities(out: Inspection) -> list[str]:
     if empty:
         odd.append(f"{len(empty):,} classes have no picture here ({listing(empty)})")
     unit = out.training.get("intensity")
-    if unit and out.values and out.values[1] < unit["low"] + 0.25 * (unit["high"] - unit["low"]):
-        odd.append(f"values reach only {out.values[1]:g} of {unit['high']:g}: pictures will look dark")
+    if unit and highest is not None and highest < unit["low"] + 0.25 * (unit["high"] - unit["low"]):
+        odd.append(f"values reach only {highest:g} of {unit['high']:g}: pictures will look dark")
     odd += few(out.count, "pictures")
     return odd
 

@@ -11,12 +11,10 @@ import numpy as np
 
 from gantlet.data import moving
 from gantlet.data.clips import Plan
-from gantlet.data.decoding import read_each
-from gantlet.data.files import Entry
 from gantlet.data.oddities import few, repeated, table, tally, uneven
 from gantlet.data.pictures import Progress
 from gantlet.data.shape import check_resolution
-from gantlet.data.shots import Found, FoundArrays, Shot, found_at, grey_if_grey, of_arrays
+from gantlet.data.shots import Found, FoundArrays, Shot, found_at, of_arrays, read_shots
 from gantlet.data.splits import choose_split, class_order, listing
 from gantlet.media.foreign import shown
 
@@ -104,13 +102,8 @@ def inspect_clips(
 
 def _watched(found: Found, split: str, out: ClipInspection, progress: Progress | None) -> list[Shot]:
     """Return the clips of a part; broken ones go to `out`."""
-
-    def read(entry: Entry, label: str | None) -> Shot:
-        reel = found.reel(entry)
-        return Shot(entry.name, grey_if_grey(reel.read()), reel.rate, label)
-
     part = found.layout.parts[split]
-    shots, broken = read_each(part, read, progress)
+    shots, broken = read_shots(found, part, progress)
     out.broken.update({part.entries[index].name: why for index, why in sorted(broken.items())})
     return shots
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.data import tones as built_in
-from gantlet.data.decoding import read_each
-from gantlet.data.files import Entry
 from gantlet.data.oddities import few, repeated, table, tally, uneven
 from gantlet.data.pictures import Progress
-from gantlet.data.recordings import Found, FoundArrays, Take, found_at, of_arrays, open_entry, stored
+from gantlet.data.recordings import Found, FoundArrays, Take, found_at, of_arrays, read_takes
 from gantlet.data.sounds import SILENCE_DB, Plan, span
 from gantlet.data.splits import choose_split, class_order, listing
 from gantlet.media.foreign import shown
@@ -38,7 +37,7 @@ class SoundInspection:
     channels: dict[str, int] = field(default_factory=dict)  # "mono" -> recordings
     seconds: dict[str, float] = field(default_factory=dict)  # total, shortest, median, longest
     classes: dict[str, int] = field(default_factory=dict)  # class -> recordings
-    peak_db: dict[str, float] = field(default_factory=dict)  # lowest, median, highest, against full scale
+    peak_db: dict[str, float] = field(default_factory=dict)  # lowest, median, highest, of what is not silent
     silence: float = 0.0  # share of the time that is silent at the ends
     silent: list[str] = field(default_factory=list)  # recordings without any sound
     clipped: list[str] = field(default_factory=list)  # recordings with values in a row at full scale
@@ -65,6 +64,7 @@ class SoundInspection:
                 f"depths: {table(self.depths)}",
                 f"channels: {table(self.channels)}",
             ]
+        if self.peak_db:
             low, middle, high = (self.peak_db[name] for name in ("lowest", "median", "highest"))
             out.append(
                 f"peaks: {low:.1f} to {high:.1f} dB of full scale, median {middle:.1f}; "
@@ -109,16 +109,8 @@ def inspect_sounds(
 
 def _heard(found: Found, split: str, out: SoundInspection, progress: Progress | None) -> list[Take]:
     """Return the recordings of a part; broken ones go to `out`."""
-
-    def read(entry: Entry, label: str | None) -> Take:
-        with open_entry(found.files, entry) as recording:
-            header = recording.header
-            most = MOST_SECONDS * header.sample_rate
-            wave = stored(recording) if header.frames <= most else recording.read(0, most)
-            return Take(entry.name, wave, header.sample_rate, label, header.depth)
-
     part = found.layout.parts[split]
-    takes, broken = read_each(part, read, progress)
+    takes, broken = read_takes(found, part, progress, MOST_SECONDS)
     out.broken.update({part.entries[index].name: why for index, why in sorted(broken.items())})
     return takes
 
@@ -127,7 +119,8 @@ def _finished(out: SoundInspection, takes: list[Take], trim: bool, notes: tuple[
     """Fill in what the recordings show."""
     out.count = len(takes) + len(out.broken)
     labels = [take.label for take in takes if take.label is not None]
-    out.classes = {shown(name): labels.count(name) for name in class_order(labels)} if len(labels) < 10**5 else {}
+    counts = Counter(labels)
+    out.classes = {shown(name): counts[name] for name in class_order(labels)}
     if takes:
         out.rates = tally(f"{take.sample_rate:,} Hz" for take in takes)
         out.depths = tally(take.depth for take in takes)
@@ -160,8 +153,6 @@ def _levels(out: SoundInspection, takes: list[Take]) -> None:
         names.setdefault(take.mark, []).append(take.name)
     if peaks:
         out.peak_db = {"lowest": min(peaks), "median": float(np.median(peaks)), "highest": max(peaks)}
-    else:
-        out.peak_db = dict.fromkeys(("lowest", "median", "highest"), -np.inf)
     out.silence = quiet / max(out.seconds["total"], 1e-9)
     out.duplicates = [sorted(group) for group in names.values() if len(group) > 1]
 

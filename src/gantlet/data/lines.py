@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gantlet.data.arrays import as_indices
 from gantlet.data.order import Order
-from gantlet.data.splits import check_split
+from gantlet.data.splits import check_split, classes_for
 from gantlet.data.texts import Found, Part, part_of, read_texts
 from gantlet.data.vocabulary import END, PAD, UNKNOWN, Vocabulary, check_level, choose_level
 from gantlet.errors import UserError
@@ -237,7 +237,7 @@ def sentences(
         flat = rows[place : place + -(-(len(row) + 1) // length)].reshape(-1)
         flat[: len(row)] = row
         flat[len(row)] = END
-    classes = () if unconditional else found.classes
+    classes = () if unconditional or not found.classes else classes_for(split, labels_of(found), "lines", where)
     labels = as_indices(tuple(np.repeat([label for _, label in kept], pieces).tolist()), classes) if classes else None
     rows, labels = _without_lone_ends(rows, labels)
     notes = [*notes, f"rows of {length} tokens (they hold {float((pieces == 1).mean()):.1%} of the lines whole)"]
@@ -248,6 +248,15 @@ def sentences(
                      "tokens at most")  # fmt: skip
     notes += _unknown(rows)
     return Lines(found.name, split, rows, vocabulary, labels, classes, mark(rows, labels, vocabulary), tuple(notes))
+
+
+def labels_of(found: Found) -> dict[str, list[str | None]]:
+    """Return the class of each line that is not empty, None for none, by part."""
+    return {
+        split: [label or None for line, label in zip(part.lines, part.labels) if line.strip()]
+        for split, part in found.parts.items()
+        if split != "unused"
+    }
 
 
 def _without_lone_ends(rows: Rows, labels: NDArray[np.int64] | None) -> tuple[Rows, NDArray[np.int64] | None]:

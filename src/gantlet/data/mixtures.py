@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor
 from gantlet.data.excerpts import LENGTH, Chooser, Excerpts, Piece, Rows, held_out_places, hold_out, open_excerpts
 from gantlet.data.excerpts import fingerprint as mark
 from gantlet.data.folders import Layout, Part
+from gantlet.data.naming import by_key, stem, stems_suffice
 from gantlet.data.recordings import (
     Found,
     FoundArrays,
@@ -30,6 +31,14 @@ from gantlet.errors import UserError
 from gantlet.media.foreign import shown
 
 FOLDERS = ("noisy", "clean")  # of a place that holds pairs
+
+
+@dataclass(frozen=True)
+class Half:
+    """The noisy or the clean recordings of pairs by part, and what gives the path of each below their folder."""
+
+    parts: dict[str, list[Take]]
+    inside: Callable[[str], str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,10 +147,8 @@ def open_mixtures(
     return _of_pairs(*sides, sample_rate, channels, duration, split, group, shown(source))
 
 
-def _sides(
-    source: str | Path, target: str | Path | None, skip_broken: bool
-) -> tuple[str, dict[str, list[Take]], dict[str, list[Take]]]:
-    """Return the name, and noisy and clean recordings by part."""
+def _sides(source: str | Path, target: str | Path | None, skip_broken: bool) -> tuple[str, Half, Half]:
+    """Return the name, and noisy and clean recordings."""
     if target is not None:
         noisy, clean = (_decoded(place, skip_broken) for place in (source, target))
         return noisy[0], noisy[1], clean[1]
@@ -153,35 +160,41 @@ def _sides(
                 "--target if these are noisy, or give one place with the folders noisy and clean."
             )
         assert isinstance(found, Found)
-        sides = [_by_part(replace(found, layout=_only(layout, name)), skip_broken) for name in FOLDERS]
+        sides = [_half(replace(found, layout=_only(layout, name, shown(source))), skip_broken) for name in FOLDERS]
         return found.name, sides[0], sides[1]
 
 
-def _decoded(place: str | Path, skip_broken: bool) -> tuple[str, dict[str, list[Take]]]:
+def _decoded(place: str | Path, skip_broken: bool) -> tuple[str, Half]:
     with found_at(place) as found:
         if isinstance(found, FoundArrays):
             raise UserError(f"{shown(place)}: pairs are folders, zips or tars of recordings with the same names.")
-        return found.name, _by_part(found, skip_broken)
+        return found.name, _half(found, skip_broken)
 
 
-def _by_part(found: Found, skip_broken: bool) -> dict[str, list[Take]]:
-    return {part: decode(found, part, skip_broken)[0] for part in found.layout.parts}
+def _half(found: Found, skip_broken: bool) -> Half:
+    parts = {part: decode(found, part, skip_broken)[0] for part in found.layout.parts}
+    return Half(parts, found.layout.inside)
 
 
-def _only(layout: Layout, folder: str) -> Layout:
-    """Return the recordings in one of the class folders."""
+def _only(layout: Layout, folder: str, where: str) -> Layout:
+    """Return the recordings in one of the class folders. Raises UserError where a part has some outside of them."""
     parts = {}
     for split, part in layout.parts.items():
-        chosen = [e for e, label in zip(part.entries, part.labels or (), strict=True) if label.lower() == folder]
+        if part.labels is None:
+            raise UserError(
+                f"{where}: recordings of the {split} part lie outside of the folders noisy and clean; move them into "
+                "one, or take them out."
+            )
+        chosen = [e for e, label in zip(part.entries, part.labels, strict=True) if label.lower() == folder]
         if chosen:
             parts[split] = Part(tuple(chosen), None)
-    return Layout(parts, (), layout.notes)
+    return Layout(parts, (), layout.notes, layout.below((folder,)))
 
 
 def _of_pairs(
     name: str,
-    noisy: Mapping[str, Sequence[Take]],
-    clean: Mapping[str, Sequence[Take]],
+    noisy: Half,
+    clean: Half,
     sample_rate: int | None,
     channels: int | None,
     duration: float | None,
@@ -190,14 +203,16 @@ def _of_pairs(
     where: str,
 ) -> Mixtures:
     """Return mixtures whose noise is noisy minus clean."""
-    if set(noisy) != set(clean):
-        raise UserError(f"{where}: noisy has the parts {', '.join(noisy)}, clean {', '.join(clean)}; make them alike.")
-    rate = sample_rate or common_rate(clean["train"])
-    count = common_channels([*clean["train"], *noisy["train"]], channels, where)
-    pieces = {part: [_pair(*pair, rate, count, where) for pair in matched(noisy[part], clean[part], where)]
-              for part in clean}  # fmt: skip
+    if set(noisy.parts) != set(clean.parts):
+        there = [", ".join(half.parts) for half in (noisy, clean)]
+        raise UserError(f"{where}: noisy has the parts {there[0]}, clean {there[1]}; make them alike.")
+    rate = sample_rate or common_rate(clean.parts["train"])
+    everything = [take for half in (clean, noisy) for takes in half.parts.values() for take in takes]
+    count = common_channels(everything, channels, where)
+    pieces = {part: [_pair(*pair, rate, count, where) for pair in matched(noisy, clean, part, where)]
+              for part in clean.parts}  # fmt: skip
     for other in set(pieces) - {"train"}:
-        refuse_leaks(clean["train"], clean[other], where)
+        refuse_leaks(clean.parts["train"], clean.parts[other], where)
     length = LENGTH if duration is None else max(round(duration * rate), 1)
     sides = []
     for side in (0, 1):
@@ -214,9 +229,11 @@ def _of_pairs(
     return Mixtures(sides[0], sides[1], True, notes, split)
 
 
-def matched(noisy: Sequence[Take], clean: Sequence[Take], where: str) -> list[tuple[Take, Take]]:
+def matched(noisy: Half, clean: Half, part: str, where: str) -> list[tuple[Take, Take]]:
     """Return pairs of noisy and clean recordings by name. Raises UserError where one has no partner."""
-    sides = [{_stem(take.name): take for take in takes} for takes in (noisy, clean)]
+    paths = [[half.inside(take.name) for take in half.parts[part]] for half in (noisy, clean)]
+    stems = stems_suffice(*paths)
+    sides = [by_key(its, stems, "recordings", where) for its in paths]
     alone = sorted(sides[0].keys() ^ sides[1].keys())
     if alone:
         lacks = "clean" if alone[0] in sides[0] else "noisy"
@@ -224,18 +241,14 @@ def matched(noisy: Sequence[Take], clean: Sequence[Take], where: str) -> list[tu
             f"{where}: {len(alone):,} recordings have no partner of the same name; '{shown(alone[0])}' has no {lacks} "
             "one; add it, or leave it out."
         )
-    return [(sides[0][name], sides[1][name]) for name in sorted(sides[0])]
-
-
-def _stem(name: str) -> str:
-    return name.rpartition("/")[2].rpartition(".")[0] or name
+    return [(noisy.parts[part][sides[0][key]], clean.parts[part][sides[1][key]]) for key in sorted(sides[0])]
 
 
 def _pair(noisy: Take, clean: Take, rate: int, channels: int, where: str) -> tuple[Piece, Piece]:
     """Return the clean recording and the noise as pieces of one length. Raises UserError if the lengths differ."""
     if (noisy.wave.shape[1], noisy.sample_rate) != (clean.wave.shape[1], clean.sample_rate):
         raise UserError(
-            f"{where}: '{shown(_stem(noisy.name))}' has {noisy.wave.shape[1]:,} samples at {noisy.sample_rate:,} Hz "
+            f"{where}: '{shown(stem(noisy.name))}' has {noisy.wave.shape[1]:,} samples at {noisy.sample_rate:,} Hz "
             f"noisy and {clean.wave.shape[1]:,} at {clean.sample_rate:,} Hz clean; pairs must be of one length."
         )
     both, alone = (brought_to(take, rate, channels).floats() for take in (noisy, clean))

@@ -175,11 +175,11 @@ def _weights(at: Any, side: int, cells: Floats, middle: Floats, scale: float) ->
     return np.maximum(0, 1 - np.abs(place[..., None] - cells))
 
 
-def describe(name: str, made: Made) -> tuple[str, ...]:
+def describe(name: str, made: Made, stride: int = 1) -> tuple[str, ...]:
     """Return in words what a built-in set is."""
     what: Mapping[str, str] = {
         "bouncing_shapes": f"one of {len(SHAPES)} shapes a clip, slow or fast, made by rule",
         "moving_digits": "one real digit of scikit-learn a clip, enlarged and moved by rule",
     }
     height, width = made.clips.shape[2:4]
-    return (f"{what[name]}: {made.clips.shape[1]} frames of {width} x {height}, {FRAME_RATE:g} a second",)
+    return (f"{what[name]}: {made.clips.shape[1]} frames of {width} x {height}, {FRAME_RATE / stride:g} a second",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,12 +19,13 @@ from gantlet.data.arrays import Npz, as_label_names
 from gantlet.data.decoding import Room, read_each
 from gantlet.data.files import Entry, Files, refuse_broken
 from gantlet.data.folders import Layout, Part, arrange
+from gantlet.data.naming import compiled
 from gantlet.data.pictures import Progress
 from gantlet.data.sources import existing, files_at
 from gantlet.data.splits import class_order, listing
 from gantlet.errors import UserError
 from gantlet.layers.resample import resample
-from gantlet.media.audio import SUFFIXES, Recording, SoundHeader
+from gantlet.media.audio import PIECE, SUFFIXES, Recording, SoundHeader
 from gantlet.media.foreign import reading, shown
 from gantlet.media.wav import MAX_RATE
 
@@ -45,6 +46,10 @@ class Take:
     depth: str = ""  # of the file, in words
 
     @property
+    def channels(self) -> int:
+        return int(self.wave.shape[0])
+
+    @property
     def mark(self) -> str:
         """Return the SHA-256 of the values; "" for silence, which is nobody's copy."""
         if not self.wave.any():
@@ -56,6 +61,44 @@ class Take:
     def floats(self) -> NDArray[np.float32]:
         """Return the values as float32."""
         return np.asarray(self.wave / np.float32(32768) if self.wave.dtype == np.int16 else self.wave, np.float32)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A recording that stays on disk, and what its header says."""
+
+    name: str
+    path: Path
+    header: SoundHeader
+
+    @property
+    def sample_rate(self) -> int:
+        return self.header.sample_rate
+
+    @property
+    def channels(self) -> int:
+        return self.header.channels
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        return self.header.frames, self.header.sample_rate, self.header.channels
+
+    @property
+    def beginning(self) -> str:
+        """Return the SHA-256 of the first values."""
+        with Recording(self.path, self.name) as recording:
+            return hashlib.sha256(recording.read(0, PIECE).tobytes()).hexdigest()
+
+    @property
+    def mark(self) -> str:
+        """Return the SHA-256 of the values; "" for silence, which is nobody's copy."""
+        digest, silent = hashlib.sha256(), True
+        with Recording(self.path, self.name) as recording:
+            for start in range(0, self.header.frames, PIECE):
+                piece = recording.read(start, PIECE)
+                digest.update(piece.tobytes())
+                silent = silent and not piece.any()
+        return "" if silent else digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -130,13 +173,7 @@ def by_pattern(layout: Layout, text: str) -> Layout:
 
     Raises UserError for a pattern that is none, has no group, or does not fit every name.
     """
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise UserError(f"--label-pattern '{shown(text)}' is no regular expression ({error}); mend it.") from error
-    if not pattern.groups:
-        raise UserError(f"--label-pattern '{shown(text)}' has no group; put the class in brackets: ([a-z]+)_ .")
-    parts = {}
+    pattern, parts = compiled("--label-pattern", text, "the class"), {}
     for split, part in layout.parts.items():
         matches = [pattern.search(base(entry.name)) for entry in part.entries]
         odd = [entry.name for entry, match in zip(part.entries, matches) if match is None or not match[1]]
@@ -147,7 +184,8 @@ def by_pattern(layout: Layout, text: str) -> Layout:
             )
         parts[split] = replace(part, labels=tuple(match[1] for match in matches if match is not None))
     names = class_order(label for part in parts.values() for label in part.labels or ())
-    return Layout(parts, names, (*layout.notes, f"classes are the first group of '{shown(text)}' in the file names"))
+    notes = (*layout.notes, f"classes are the first group of '{shown(text)}' in the file names")
+    return replace(layout, parts=parts, classes=names, notes=notes)
 
 
 def as_fsdd(layout: Layout) -> Layout:
@@ -170,7 +208,26 @@ def as_fsdd(layout: Layout) -> Layout:
         note += f", and the test part is index 0 to {FSDD_TEST - 1}"
     parts = {split: Part(tuple(e for e, _ in its), tuple(y for _, y in its)) for split, its in sorted_in.items()}
     names = class_order(label for its in sorted_in.values() for _, label in its)
-    return Layout(parts, names, (*layout.notes, note))
+    return replace(layout, parts=parts, classes=names, notes=(*layout.notes, note))
+
+
+def read_takes(
+    found: Found, part: Part, progress: Progress | None = None, seconds: int | None = None
+) -> tuple[list[Take], dict[int, str]]:
+    """Return the recordings of a part (the first `seconds` of each), and what is wrong with broken ones, by position.
+
+    Raises UserError for more than 4 GiB.
+    """
+    room = Room(found.files.path, "recordings", len(part.entries))
+
+    def read(entry: Entry, label: str | None) -> Take:
+        with open_entry(found.files, entry) as recording:
+            header = recording.header
+            frames = header.frames if seconds is None else min(header.frames, seconds * header.sample_rate)
+            room.take(frames * header.channels * (2 if header.exact else 4))
+            return Take(entry.name, stored(recording, frames), header.sample_rate, label, header.depth)
+
+    return read_each(part, read, progress)
 
 
 def decode(
@@ -181,15 +238,7 @@ def decode(
     Raises UserError for broken ones unless they are skipped, and for more than 4 GiB.
     """
     part = found.layout.parts[split]
-    room = Room(found.files.path, "recordings", len(part.entries))
-
-    def read(entry: Entry, label: str | None) -> Take:
-        with open_entry(found.files, entry) as recording:
-            header = recording.header
-            room.take(header.frames * header.channels * (2 if header.exact else 4))
-            return Take(entry.name, stored(recording), header.sample_rate, label, header.depth)
-
-    takes, broken = read_each(part, read, progress)
+    takes, broken = read_takes(found, part, progress)
     refuse_broken(found.files, "recordings", broken, len(part.entries), skip_broken)
     return takes, len(broken)
 
@@ -200,9 +249,9 @@ def open_entry(files: Files, entry: Entry) -> Recording:
     return Recording(files.read(entry) if place is None else place, files.shown(entry))
 
 
-def stored(recording: Recording) -> NDArray[Any]:
-    """Return the values as they are kept: int16 if every one is of 16 bits, else float32."""
-    wave = recording.read()
+def stored(recording: Recording, frames: int) -> NDArray[Any]:
+    """Return the first values as they are kept: int16 if every one is of 16 bits, else float32."""
+    wave = recording.read(0, frames)
     return np.rint(wave * 32768).astype(np.int16) if recording.header.exact else wave
 
 
@@ -257,17 +306,17 @@ def as_waves(array: NDArray[Any], where: str) -> NDArray[Any]:
     return array.astype(np.float32)
 
 
-def common_rate(headers: Sequence[SoundHeader] | Sequence[Take]) -> int:
+def common_rate(takes: Sequence[Take] | Sequence[Heard]) -> int:
     """Return the most common number of samples per second, the higher of two equally common ones."""
-    counts = Counter(header.sample_rate for header in headers)
+    counts = Counter(take.sample_rate for take in takes)
     return max(counts, key=lambda rate: (counts[rate], rate))
 
 
-def common_channels(takes: Sequence[Take], channels: int | None, where: str) -> int:
+def common_channels(takes: Sequence[Take] | Sequence[Heard], channels: int | None, where: str) -> int:
     """Return how many channels are kept: one, or those asked for. Raises UserError if recordings lack them."""
     if channels is None:
         return 1
-    odd = [take.name for take in takes if take.wave.shape[0] not in (1, channels)]
+    odd = [take.name for take in takes if take.channels not in (1, channels)]
     if channels < 1 or (odd and channels > 1):
         have = f"{len(odd):,} recordings have another number ({listing(odd)})" if odd else "at least 1 is needed"
         raise UserError(f"{where}: {channels} channels are asked for and {have}; --channels 1 mixes all down.")
@@ -302,9 +351,23 @@ def refuse_leaks(train: Sequence[Take], test: Sequence[Take], where: str) -> Non
     """Raise UserError if a recording of the test part is, value for value, in the training part as well."""
     sizes = {take.wave.shape for take in train} & {take.wave.shape for take in test}
     names = {take.mark: take.name for take in train if take.wave.shape in sizes}
-    names.pop("", None)
     marks = [(take.mark, take.name) for take in test if take.wave.shape in sizes]
-    twice = [(names[mark], name) for mark, name in marks if mark in names]
+    _refuse(names, marks, where)
+
+
+def refuse_leaks_on_disk(train: Sequence[Heard], test: Sequence[Heard], where: str) -> None:
+    """Do the same with recordings on disk: of those of one size the beginnings are compared, and only then all."""
+    sizes = {one.size for one in train} & {one.size for one in test}
+    both = [[one for one in part if one.size in sizes] for part in (train, test)]
+    begun = [[(one.beginning, one) for one in part] for part in both]
+    alike = {mark for mark, _ in begun[0]} & {mark for mark, _ in begun[1]}
+    marks = [[(one.mark, one.name) for mark, one in part if mark in alike] for part in begun]
+    _refuse(dict(marks[0]), marks[1], where)
+
+
+def _refuse(names: Mapping[str, str], marks: Sequence[tuple[str, str]], where: str) -> None:
+    """Raise UserError if a recording of the test part, (mark, name), has a mark that one of the training part has."""
+    twice = [(names[mark], name) for mark, name in marks if mark and mark in names]
     if twice:
         raise UserError(
             f"{where}: {len(twice):,} recordings are in both the training and the test part "

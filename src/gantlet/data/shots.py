@@ -20,7 +20,7 @@ from gantlet.data import moving
 from gantlet.data.arrays import Npz, as_label_names
 from gantlet.data.decoding import Room, read_each
 from gantlet.data.files import Entry, Files, refuse_broken
-from gantlet.data.folders import Layout, arrange
+from gantlet.data.folders import Layout, Part, arrange
 from gantlet.data.pictures import Progress
 from gantlet.data.sources import existing, files_at
 from gantlet.errors import UserError
@@ -183,12 +183,16 @@ def of_arrays(found: FoundArrays) -> dict[str, list[Shot]]:
     if rate is not None and not 0 < rate < 10_000:
         raise UserError(f"{where}: frame_rate is {rate:g}; it is a positive number of frames a second.")
     parts: dict[str, list[Shot]] = {}
+    signed: bool | None = None
     for split in ("train", "test", "val"):
         spelt = [*(f"{split}_{kind}" for kind in _CLIPS), *(_CLIPS if split == "train" else ())]
         name = next((name for name in spelt if name in arrays.names), None)
         if name is None:
             continue
-        clips = as_clips(arrays[name], f"{found.name}/{name}")
+        array = arrays[name]
+        clips = as_clips(array, f"{found.name}/{name}", signed)
+        if split == "train" and array.dtype.kind == "f":
+            signed = bool(array.min() < 0)
         key = next((k for k in (f"{split}_labels", "labels" if split == "train" else "") if k in arrays.names), "")
         labels = as_label_names(arrays[key], len(clips), f"{found.name}/{key}") if key else [None] * len(clips)
         parts[split] = [Shot(f"{i:06d}", clip, rate, label) for i, (clip, label) in enumerate(zip(clips, labels))]
@@ -198,10 +202,10 @@ def of_arrays(found: FoundArrays) -> dict[str, list[Shot]]:
     return parts
 
 
-def as_clips(array: NDArray[Any], where: str) -> NDArray[np.uint8]:
+def as_clips(array: NDArray[Any], where: str, signed: bool | None = None) -> NDArray[np.uint8]:
     """Return [N, T, H, W, C] uint8 of such clips, of [N, T, H, W], or of floats from -1 to 1 or 0 to 1.
 
-    Raises UserError for anything else.
+    Which of both scales, `signed` says; without it, whether any value is below 0. Raises UserError for anything else.
     """
     if array.ndim == 4:
         array = array[..., None]
@@ -213,8 +217,28 @@ def as_clips(array: NDArray[Any], where: str) -> NDArray[np.uint8]:
         raise UserError(f"{shown(where)}: values are {array.dtype}; save uint8, or floats from -1 to 1.")
     if not np.isfinite(array).all() or np.abs(array).max() > 1.001:
         raise UserError(f"{shown(where)}: values are beyond -1 to 1, or no numbers; clean them or save uint8.")
-    unit = (array + 1) / 2 if array.min() < 0 else array
+    low = float(array.min())
+    if signed is False and low < -0.001:
+        raise UserError(f"{shown(where)}: values begin at {low:g}, those to train on at 0; save both in one scale.")
+    unit = (array + 1) / 2 if (low < 0 if signed is None else signed) else array
     return np.asarray(np.rint(unit.clip(0, 1) * 255)).astype(np.uint8)
+
+
+def read_shots(found: Found, part: Part, progress: Progress | None = None) -> tuple[list[Shot], dict[int, str]]:
+    """Return the clips of a part, in the order of their names, and what is wrong with broken ones, by position.
+
+    Raises UserError for more than 4 GiB of frames.
+    """
+    room = Room(found.files.path, "clips", len(part.entries))
+
+    def read(entry: Entry, label: str | None) -> Shot:
+        reel = found.reel(entry)
+        room.check((reel.count or 0) * reel.height * reel.width * 3)
+        frames = grey_if_grey(reel.read())
+        room.take(frames.nbytes)
+        return Shot(entry.name, frames, reel.rate, label)
+
+    return read_each(part, read, progress)
 
 
 def decode(
@@ -225,16 +249,7 @@ def decode(
     Raises UserError for broken ones unless they are skipped, and for more than 4 GiB of frames.
     """
     part = found.layout.parts[split]
-    room = Room(found.files.path, "clips", len(part.entries))
-
-    def read(entry: Entry, label: str | None) -> Shot:
-        reel = found.reel(entry)
-        room.check((reel.count or 0) * reel.height * reel.width * 3)
-        frames = grey_if_grey(reel.read())
-        room.take(frames.nbytes)
-        return Shot(entry.name, frames, reel.rate, label)
-
-    shots, broken = read_each(part, read, progress)
+    shots, broken = read_shots(found, part, progress)
     refuse_broken(found.files, "clips", broken, len(part.entries), skip_broken)
     return shots, len(broken)
 

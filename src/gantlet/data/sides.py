@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from gantlet.data.arrays import Npz, as_indices, as_label_names, as_pictures
 from gantlet.data.folders import Layout
+from gantlet.data.naming import compiled, stem
 from gantlet.data.pictures import Progress
 from gantlet.data.sources import Arrays, Pictures, opened
 from gantlet.data.splits import NoSuchSplit, class_order, listing
@@ -35,6 +35,11 @@ class Side:
     train_labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    inside: Mapping[str, str] = field(default_factory=dict)  # name of a file -> its path below the folder of the side
+
+    def paths(self, pictures: Wholes) -> list[str]:
+        """Return the paths of pictures of this side below its folder."""
+        return [self.inside.get(name, name) for name in pictures.names]
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ def _of_pictures(found: Pictures, how: Opening) -> Side:
         zip((e.name for e in layout.parts["train"].entries), layout.parts["train"].labels or (), strict=False)
     )
     labels = as_indices(tuple(by_name[name] for name in train.names), layout.classes) if by_name else None
-    return held_out(Side(train, test, labels, layout.classes, layout.notes), how.group)
+    classes = () if labels is None else layout.classes
+    inside = {name: layout.inside(name) for wholes in parts.values() for name in wholes.names}
+    return held_out(Side(train, test, labels, classes, layout.notes, inside), how.group)
 
 
 def _of_arrays(found: Arrays, how: Opening) -> Side:
@@ -106,11 +113,11 @@ def divided(layout: Layout, where: str) -> tuple[Layout, Layout]:
     """Return the layouts of sources and targets of a place that holds both in folders of their own."""
     folders = {name.lower(): name for name in layout.classes}
     if set(folders) >= {"traina", "trainb"}:
-        return _chosen(layout, _OF_CYCLEGAN, 0), _chosen(layout, _OF_CYCLEGAN, 1)
+        return _chosen(layout, _OF_CYCLEGAN, 0, where), _chosen(layout, _OF_CYCLEGAN, 1, where)
     for pair in FOLDERS:
         if set(folders) == set(pair):
             sides = [{pair[side]: ("", 0)} for side in (0, 1)]
-            return _chosen(layout, sides[0], 0), _chosen(layout, sides[1], 0)
+            return _chosen(layout, sides[0], 0, where), _chosen(layout, sides[1], 0, where)
     there = listing([f"'{name}'" for name in layout.classes]) or "no folders"
     raise UserError(
         f"{shown(where)}: no folders that say what is source and what target, but {there}; name them source and target "
@@ -118,8 +125,11 @@ def divided(layout: Layout, where: str) -> tuple[Layout, Layout]:
     )
 
 
-def _chosen(layout: Layout, folders: dict[str, tuple[str, int]], side: int) -> Layout:
-    """Return a layout with the pictures of some folders; the name of a folder may say which part it is."""
+def _chosen(layout: Layout, folders: dict[str, tuple[str, int]], side: int, where: str) -> Layout:
+    """Return a layout with the pictures of some folders; the name of a folder may say which part it is.
+
+    Raises UserError if none of them is for training.
+    """
     parts: dict[str, list[int]] = {}
     from_part = {}
     for part, its in layout.parts.items():
@@ -128,21 +138,18 @@ def _chosen(layout: Layout, folders: dict[str, tuple[str, int]], side: int) -> L
             if wanted == side:
                 parts.setdefault(into or part, []).append(index)
                 from_part[into or part] = part
-    chosen = {}
+    if "train" not in parts:
+        names = " or ".join(name for name, (_, wanted) in folders.items() if wanted == side)
+        raise UserError(f"{shown(where)}: the training part has no folder {names}; both sides need one.")
+    chosen, inside = {}, layout.below(folders)
     for name, indices in parts.items():
         its = layout.parts[from_part[name]]
         entries = tuple(its.entries[index] for index in indices)
-        below = tuple(_below(its.entries[index].name, (its.labels or ())[index]) for index in indices)
+        paths = [inside(entry.name) for entry in entries]
+        below = tuple(path.partition("/")[0] if "/" in path else "" for path in paths)
         chosen[name] = replace(its, entries=entries, labels=below if all(below) else None)
     classes = class_order(label for its in chosen.values() for label in its.labels or ())
-    return Layout(chosen, classes, layout.notes)
-
-
-def _below(name: str, folder: str) -> str:
-    """Return the folder below `folder` that a file lies in, "" for none: its class within the side."""
-    inside = name.split("/")
-    rest = inside[inside.index(folder) + 1 :]
-    return rest[0] if len(rest) > 1 else ""
+    return Layout(chosen, classes, layout.notes, inside)
 
 
 def _sides_of_npz(path: Path, group: str | None) -> tuple[Side, Side]:
@@ -190,12 +197,12 @@ def held_out(side: Side, group: str | None = None) -> Side:
 
 def choose(names: Sequence[str], most: int, group: str | None) -> list[int]:
     """Return the positions of about `most` names, whole groups, chosen by the hash of the group and nothing else."""
-    pattern = re.compile(group) if group else None
+    pattern = compiled("--group", group, "what belongs together") if group else None
     groups: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         match = pattern.search(name) if pattern else None
-        stem = name.rpartition("/")[2].rpartition(".")[0] or name
-        groups.setdefault(match[1] if match and match.groups() else stem, []).append(index)
+        found = None if match is None else match[1]
+        groups.setdefault(stem(name) if found is None else found, []).append(index)
     chosen: list[int] = []
     for key in sorted(groups, key=lambda key: hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()):
         if len(groups) > 1 and len(chosen) + len(groups[key]) <= max(most, 1):

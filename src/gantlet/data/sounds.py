@@ -30,7 +30,7 @@ from gantlet.data.recordings import (
     of_arrays,
     refuse_leaks,
 )
-from gantlet.data.splits import check_split, choose_split, class_order, listing
+from gantlet.data.splits import check_split, choose_split, classes_for, listing
 from gantlet.errors import UserError
 from gantlet.media.foreign import shown
 
@@ -175,10 +175,11 @@ def open_sounds(
     plan = Plan.of(parts["train"], shown(source), sample_rate, duration, channels, trim)
     for other in set(parts) - {"train"}:
         refuse_leaks(parts["train"], parts[other], shown(source))
+        common_channels(parts[other], channels, shown(source))
     if left:
         notes = (*notes, f"{left:,} broken recordings are left out")
-    classes = class_order(t.label for takes in parts.values() for t in takes if t.label is not None)
-    return plan.sounds(name, split, parts[split], () if unconditional else classes, notes)
+    told = {} if unconditional else {part: [take.label for take in takes] for part, takes in parts.items()}
+    return plan.sounds(name, split, parts[split], classes_for(split, told, "recordings", shown(source)), notes)
 
 
 def check_asked(sample_rate: int | None, duration: float | None, channels: int | None) -> None:
@@ -252,7 +253,8 @@ class Plan:
                 f"{self.where}: all {len(takes):,} recordings are silent; nothing can be learned from them."
             )
         if len(kept) < len(takes):
-            silent = [take.name for index, take in enumerate(takes) if index not in set(kept)]
+            heard = set(kept)
+            silent = [take.name for index, take in enumerate(takes) if index not in heard]
             notes = (*notes, f"{len(silent):,} silent recordings are left out ({listing(silent)})")
             waves = waves[kept]
         labels = as_indices(tuple(str(takes[index].label) for index in kept), classes) if classes else None

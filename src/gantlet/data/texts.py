@@ -99,8 +99,9 @@ def read_texts(source: str | Path) -> Found:
     if not parts:
         raise UserError(f"{shown(path)}: has no line that is not empty; give {READABLE}.")
     if "train" not in parts:
-        parts = {"train": next(iter(parts.values()))}
-    classes = class_order(label for part in parts.values() for label in part.labels)
+        raise UserError(f"{shown(path)}: the training part has no line that is not empty; fill it.")
+    used = [part for split, part in parts.items() if split != "unused"]
+    classes = class_order(label for part in used for label in part.labels if label)
     return Found(name, parts, classes if len(classes) > 1 else (), tuple(notes))
 
 
@@ -119,10 +120,12 @@ def placed(names: Sequence[str], notes: list[str]) -> list[tuple[str, str]]:
     splits = [next((SPLIT_NAMES[word.lower()] for word in each if word.lower() in SPLIT_NAMES), "") for each in words]
     if "train" not in splits:
         return [("train", label) for label in classes_of(words, names, notes)]
-    if "" in splits:
+    used = [index for index, split in enumerate(splits) if split]
+    if len(used) < len(names):
         notes.append("files beside the train part are not used")
-    rest = [[word for word in each if word.lower() not in SPLIT_NAMES] for each in words]
-    return [(split or "unused", label) for split, label in zip(splits, classes_of(rest, names, notes))]
+    rest = [[word for word in words[index] if word.lower() not in SPLIT_NAMES] for index in used]
+    labels = dict(zip(used, classes_of(rest, [names[index] for index in used], notes)))
+    return [(split or "unused", labels.get(index, "")) for index, split in enumerate(splits)]
 
 
 def _stem(name: str) -> str:
@@ -131,19 +134,22 @@ def _stem(name: str) -> str:
 
 
 def classes_of(words: Sequence[Sequence[str]], names: Sequence[str], notes: list[str]) -> list[str]:
-    """Return the class of each file: its first folder that is not shared by all, or else what its name says."""
+    """Return the class of each file: its first folder that is not shared by all, or else what its name says.
+
+    "" is none: of all if there is but one class, or of a file whose name says nothing.
+    """
     shared = 0
     while all(len(each) > shared + 1 for each in words) and len({each[shared] for each in words}) == 1:
         shared += 1
     folders = all(len(each) - shared > 1 and "/" in name for each, name in zip(words, names))
     labels = [each[shared] if folders else ".".join(each[shared:]) for each in words]
-    kinds = len(set(labels))
-    if not folders and kinds > MOST_CLASSES:
-        notes.append(f"{kinds:,} files are read as one text; folders would be classes")
+    kinds = sorted({*labels} - {""})
+    if not folders and len(kinds) > MOST_CLASSES:
+        notes.append(f"{len(kinds):,} files are read as one text; folders would be classes")
         return [""] * len(labels)
-    if not folders and kinds > 1:
-        notes.append(f"each file is a class ({listing(sorted(set(labels)))}); --unconditional leaves that aside")
-    return labels if kinds > 1 else [""] * len(labels)
+    if not folders and len(kinds) > 1:
+        notes.append(f"each file is a class ({listing(kinds)}); --unconditional leaves that aside")
+    return labels if len(kinds) > 1 else [""] * len(labels)
 
 
 def rows_of(lines: Sequence[str], suffix: str, name: str) -> Iterator[tuple[str, str | None]]:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gantlet.data.crops import Crops
+from gantlet.data.naming import by_key, stems_suffice
 from gantlet.data.order import Order
-from gantlet.data.shape import SIDES, common_size
+from gantlet.data.shape import SIDES, check_resolution, common_size
 from gantlet.data.sides import Opening, Side, open_side, open_sides
 from gantlet.data.wholes import Wholes
 from gantlet.errors import UserError
@@ -145,7 +146,9 @@ def open_translation(
     Raises:
         UserError: whatever is wrong, in one sentence.
     """
-    how = how or Opening()
+    if target is not None and side_by_side is not None:
+        raise UserError("Targets come from --target, or beside the sources by --side-by-side; give one of them.")
+    asked, how = check_resolution(resolution), how or Opening()
     name = shown(Path(str(source)).name)
     if kind == "patches":
         sides = {"image": open_side(source, how)}
@@ -156,17 +159,17 @@ def open_translation(
     if kind == "pairs":
         sides = dict(zip(sides, paired(sides["source"], sides["target"], name), strict=True))
     kinds = {n: Named(s.train, s.test, s.train_labels, s.classes) for n, s in sides.items()}
-    size = size_of([s.train for s in sides.values()], resolution)
+    size = size_of([s.train for s in sides.values()], asked)
     notes = tuple(dict.fromkeys(note for side in sides.values() for note in side.notes))
     kinds, small = without_small(kinds, size, name)
     flips = flips or ("mirror" if kind == "patches" else "none")
     return Translation(name, kinds, kind == "pairs", size, flips, (*notes, *small))
 
 
-def size_of(pictures: list[Wholes], resolution: int | tuple[int, int] | None) -> tuple[int, int]:
+def size_of(pictures: list[Wholes], asked: tuple[int, int] | None) -> tuple[int, int]:
     """Return the size of the crops."""
-    if resolution is not None:
-        return (resolution, resolution) if isinstance(resolution, int) else resolution
+    if asked is not None:
+        return asked
     size = common_size(Counter((int(h), int(w)) for wholes in pictures for h, w in wholes.sizes))
     if max(size) <= SIDE:
         return size
@@ -227,26 +230,32 @@ def halves(side: Side, which: str) -> tuple[Side, Side]:
 def paired(source: Side, target: Side, name: str) -> tuple[Side, Side]:
     """Return both sides in the same order. Raises UserError where a picture has no partner or another size."""
     parts: list[tuple[Wholes | None, Wholes | None]] = []
+    labels, stems = [source.train_labels, target.train_labels], True
     for part, a, b in (("training", source.train, target.train), ("held-out", source.test, target.test)):
         if a is None or b is None:
             parts.append((None, None))
             continue
-        stems = [{stem(n): i for i, n in enumerate(wholes.names)} for wholes in (a, b)]
-        alone = sorted(stems[0].keys() ^ stems[1].keys())
+        paths = source.paths(a), target.paths(b)
+        stems = stems and stems_suffice(*paths)
+        keys = [by_key(its, stems, "pictures", name) for its in paths]
+        alone = sorted(keys[0].keys() ^ keys[1].keys())
         if part == "held-out":  # a leak is left out of one side only
-            stems = [{n: i for n, i in its.items() if n not in alone} for its in stems]
+            keys = [{n: i for n, i in its.items() if n not in alone} for its in keys]
             alone = []
         if alone:
-            side = "target" if alone[0] in stems[0] else "source"
+            side = "target" if alone[0] in keys[0] else "source"
             raise UserError(
                 f"{name}: {len(alone):,} {part} pictures have no partner of the same name; '{shown(alone[0])}' has no "
                 f"{side}; add it, or leave it out."
             )
-        order = sorted(stems[0])
+        order = sorted(keys[0])
         if not order:
             parts.append((None, None))
             continue
-        a, b = a.subset([stems[0][n] for n in order]), b.subset([stems[1][n] for n in order])
+        rows = [[its[n] for n in order] for its in keys]
+        a, b = a.subset(rows[0]), b.subset(rows[1])
+        if part == "training":
+            labels = [None if its is None else its[chosen] for its, chosen in zip(labels, rows)]
         for n, ours, theirs in zip(order, a.sizes, b.sizes, strict=True):
             if (ours != theirs).any():
                 raise UserError(
@@ -257,9 +266,7 @@ def paired(source: Side, target: Side, name: str) -> tuple[Side, Side]:
     (train_a, train_b), (test_a, test_b) = parts
     assert train_a is not None
     assert train_b is not None
-    return replace(source, train=train_a, test=test_a), replace(target, train=train_b, test=test_b)
-
-
-def stem(name: str) -> str:
-    """Return the name of a file without folders and without its ending: what partners have in common."""
-    return name.rpartition("/")[2].rpartition(".")[0] or name
+    return (
+        replace(source, train=train_a, test=test_a, train_labels=labels[0]),
+        replace(target, train=train_b, test=test_b, train_labels=labels[1]),
+    )
