@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,9 @@ MISTAKES = {
     "unknown checkpoint": ("sample RUN --num 2 --checkpoint newest --out OUT.png", "best"),
     "no best yet": ("sample RUN --num 2 --checkpoint best --out OUT.png", "last"),
     "evaluate nothing": ("evaluate MISSING --data digits", "MISSING"),
+    "evaluate by damaged pictures": ("evaluate RUN --data BROKEN", "--skip-broken"),
+    "evaluate pictures by names": ("evaluate RUN --data digits --label-pattern (a)", "--label-pattern"),
+    "evaluate on an unknown device": ("evaluate RUN --data digits --device gpu", "cpu"),
     "evaluate with an unknown extractor": ("evaluate RUN --data digits --extractor clip", "inception"),
     "interpolate to an unknown kind": ("interpolate RUN --out OUT.jpg", ".png"),
     "interpolate one step": ("interpolate RUN --out OUT.png --steps 1", "2"),
@@ -91,8 +95,11 @@ def test_a_mistake_gets_one_sentence(
     (tmp_path / "TEXT").write_text("not a picture\n")
     (tmp_path / "PICTURES").mkdir()
     Image.new("L", (8, 8), 128).save(tmp_path / "PICTURES" / "a.png")
+    (tmp_path / "BROKEN").mkdir()
+    Image.new("L", (8, 8), 128).save(tmp_path / "BROKEN" / "a.png")
+    (tmp_path / "BROKEN" / "b.png").write_bytes(b"no picture")
     places = {"RUN": str(run), "PLAIN": str(plain_run)}
-    for word in ("OUT", "EMPTY", "TEXT", "PICTURES", "MISSING"):
+    for word in ("OUT", "EMPTY", "TEXT", "PICTURES", "BROKEN", "MISSING"):
         places[word] = str(tmp_path / word)
     words = []
     for word in command.split():
@@ -143,9 +150,16 @@ def test_every_verb_does_its_work(run: Path, tmp_path: Path, capsys: pytest.Capt
         assert arrays["images"].shape == (5, 8, 8, 1)
         assert arrays["labels"].tolist() == [3] * 5
     assert main(["sample", str(run), "--num", "4", "--out", str(tmp_path / "folder")]) == 0
-    assert len(list((tmp_path / "folder").glob("*.png"))) == 4
-    assert main(["interpolate", str(run), "--out", str(tmp_path / "walk.png"), "--rows", "2", "--steps", "3"]) == 0
-    with Image.open(tmp_path / "walk.png") as walk:
+    words = ["--num", "2", "--first", "100", "--label", "3", "--seed", "5"]
+    assert main(["sample", str(run), "--out", str(tmp_path / "folder"), *words]) == 0
+    assert len(list((tmp_path / "folder").glob("*.png"))) == 6
+    told = json.loads((tmp_path / "folder" / "manifest.json").read_text())["files"]
+    assert [(one["file"], one["seed"], one["class"]) for one in told] == [
+        ("00100.png", 5, "3"),
+        ("00101.png", 5, "3"),
+    ]
+    assert main(["interpolate", str(run), "--out", str(tmp_path / "walk.PNG"), "--rows", "2", "--steps", "3"]) == 0
+    with Image.open(tmp_path / "walk.PNG") as walk:
         assert walk.size[0] > walk.size[1]
     assert main(["report", str(run)]) == 0
     capsys.readouterr()
@@ -208,3 +222,46 @@ def test_options_of_sampling_that_a_recipe_does_not_have(
 ) -> None:
     assert main(["sample", str(run), "--num", "2", "--out", str(tmp_path / "a.png"), "--noise", "1"]) == 2
     assert "sngan_cnn takes none of its own" in capsys.readouterr().err
+
+
+def test_damaged_pictures_are_left_out_of_an_evaluation_where_asked(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = np.random.default_rng(0).integers(256, size=(12, 8, 8), dtype=np.uint8)
+    for part in ("train", "test"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+        for number, picture in enumerate(pixels):
+            Image.fromarray(picture).save(tmp_path / "data" / part / f"{number}.png")
+        (tmp_path / "data" / part / "broken.png").write_bytes(b"no picture")
+    words = ["evaluate", str(run), "--data", str(tmp_path / "data"), "--num", "12", "--extractor", "random"]
+    assert main([*words, "--json", "--skip-broken", "--device", "cpu"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocol"]["counts"]["reference"] == 12
+    assert main(["evaluate", str(tmp_path / "data" / "train"), *words[2:], "--json", "--skip-broken"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocol"]["counts"]["samples"] == 12
+
+
+def test_a_recipe_of_ones_own_may_lie_in_the_working_folder(
+    plain_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The console script, unlike `python -m`, does not look there."""
+    (tmp_path / "lying_here.py").write_text("from gantlet.recipes.images.gan import gan as mine\n")
+    elsewhere = [place for place in sys.path if place not in ("", str(Path.cwd()))]
+    monkeypatch.setattr(sys, "path", list(elsewhere))
+    monkeypatch.chdir(tmp_path)
+    train = ["train", "lying_here:mine", "--data", "digits", "--out", "run", "--steps", "1", "--quiet"]
+    for words in (
+        ["show", "lying_here:mine"],
+        [*train, "--lr", "0.001"],
+        ["sample", "run", "--num", "2", "--out", "a.png", "--recipe", "lying_here:mine"],
+        ["explore", "run", "--num", "1", "--out", "b", "--recipe=lying_here:mine"],
+    ):
+        monkeypatch.setattr(sys, "path", list(elsewhere))
+        monkeypatch.delitem(sys.modules, "lying_here", raising=False)
+        assert main(words) == 0, capsys.readouterr().err
+    monkeypatch.setattr(sys, "path", list(elsewhere))
+    monkeypatch.delitem(sys.modules, "lying_here")
+    assert main(["sample", "run", "--num", "2", "--out", "c.png"]) == 2  # a file never decides what is imported
+    assert "name it yourself: --recipe lying_here:mine" in capsys.readouterr().err
+    assert main(["sample", str(plain_run), "--num", "2", "--out", "c.png"]) == 0
+    assert sys.path == elsewhere
+    assert "lying_here" not in sys.modules

@@ -125,7 +125,7 @@ def sample(words: list[str]) -> int:
         "RUN --num N --out samples.npz|FOLDER|grid.png [--seed K] [--label Y]",
         "Draw new samples from a run. Sample i depends on (seed, i) alone, whatever the batch size.\n"
         "OUT ending in .npz is one file of arrays, in .png one grid; anything else is a folder of pictures, or of\n"
-        "sounds with spectrograms.png, preview.wav and manifest.json (.wav is one file of all sounds).\n"
+        "sounds with spectrograms.png and preview.wav (.wav is one file of all sounds), and manifest.json.\n"
         "Text goes to a .txt, a line each. Clips go to a folder (a .gif each, all as .gif and film strips), or side\n"
         "by side to a .gif, .webp, .mp4 or .webm; --seconds makes them of any length.\n"
         "What else a recipe can be asked for follows by name: --code 3 of infogan, --noise 1 of nrgan_si1.",
@@ -177,10 +177,11 @@ def sample_pictures(model: Any, out: Path, given: dict[str, Any], asked: bool) -
         raise UserError(
             f"A model of pictures writes no {out.suffix}: '{out.name}'; name a .npz, a .png grid or a folder."
         )
-    from gantlet.media.image import write_samples
+    from gantlet.media.picture_files import write_samples
     from gantlet.sharing import shared_samples
 
     num = given.pop("num")
+    about = {key: given[key] for key in ("seed", "first") if key in given}
     try:
         made = shared_samples(model, num, **given)
     except ValueError as error:  # of the recipe, about a value of its own
@@ -188,7 +189,7 @@ def sample_pictures(model: Any, out: Path, given: dict[str, Any], asked: bool) -
             raise
         raise UserError(f"Recipe '{model.about['recipe']}' cannot sample so: {error}.") from error
     if made is not None:
-        write_samples(out, *made, intensity=model.intensity)
+        write_samples(out, *made, classes=model.classes, intensity=model.intensity, **about)
         print(f"Wrote {num:,} samples to {out}")
     return 0
 
@@ -229,10 +230,13 @@ def evaluate(words: list[str]) -> int:
     add("--extractor", dest="extractor_name", help="auto, classifier, inception, random")
     add("--inception", help="path of the TorchScript Inception, if you have it")
     add("--labels", help="a CSV of file,label")
+    add("--label-pattern", help="sounds: as for train")
+    add("--skip-broken", action="store_true", help="leave damaged pictures out instead of stopping")
     add("--checkpoint", help="auto, best or last")
     add("--recipe", help="needed for a model of your own recipe: its module:function")
     add("--truncation", type=float, help="for recipes that have it")
     add("--temperature", type=float, help="text: of the samples")
+    add("--device", help="auto, cpu, cuda, mps: where samples are made")
     add("--json", action="store_true", help="print JSON")
     given = parse(verb, words)
     as_json = given.pop("json", False)
@@ -268,7 +272,7 @@ def interpolate(words: list[str]) -> int:
     add("--device", help="auto, cpu, cuda, mps")
     given = parse(verb, words)
     out = Path(given.pop("out"))
-    if out.suffix not in (".png", ".wav", *cli_clips.LONG) or not out.suffix:
+    if out.suffix.lower() not in (".png", ".wav", *cli_clips.LONG) or not out.suffix:
         raise UserError(f"--out must end in .png, not '{out.name}'.")
     from gantlet.media.image import grid, to_displayable, write_image
 
@@ -277,7 +281,7 @@ def interpolate(words: list[str]) -> int:
         return cli_clips.interpolate(model, out, given)
     if model.sample_rate:
         return cli_sounds.interpolate(model, out, given)
-    if out.suffix != ".png":
+    if out.suffix.lower() != ".png":
         raise UserError(f"--out must end in .png for a model of pictures, not '{out.name}'.")
     walks = model.interpolate(**given)
     raw = model.to_raw(walks.flatten(0, 1))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +18,12 @@ def apply(words: list[str]) -> int:
     words, options, _ = split_options(verb, words)
     given = parse(verb, joined(words, "--window"))
     out, source = Path(given.pop("out")), given.pop("input")
-    if ":" in given.get("recipe", ""):
-        sys.path.insert(0, os.getcwd())  # typed by the person, so it may lie here
     from gantlet.cli import load
 
     if out.suffix.lower() == ".csv":
         return classes(given, options, out, source)
+    if "skip_broken" in given:
+        raise UserError("--skip-broken belongs to a table of classes, --out CLASSES.csv; leave it out.")
     model = load(given)
     if model.vocabulary is not None:
         return cli_text.apply(model, given, options, out, source)
@@ -120,9 +118,10 @@ def classes(given: dict[str, Any], options: dict[str, str], out: Path, source: s
 
     model = load(given)
     given.pop("quiet", None)
+    skip_broken = given.pop("skip_broken", False)
     for name in (*(f"--{each}" for each in given), *options):
         raise UserError(f"{name} belongs to pictures, and --out {out.name} asks for a table of classes.")
-    print(f"Wrote {apply_file(model, source, out):,} rows to {out}")
+    print(f"Wrote {apply_file(model, source, out, skip_broken):,} rows to {out}")
     return 0
 
 
@@ -165,6 +164,7 @@ def apply_parser() -> Parser:
     add("--luma", action="store_true", help="PSNR and SSIM of Y (BT.601) instead of all channels")
     add("--crop", type=whole, help="pixels of the border that PSNR and SSIM leave out")
     add("--sheet", metavar="FILE.png", help="before and after, side by side")
+    add("--skip-broken", action="store_true", help="classes: leave damaged pictures out instead of stopping")
     add("--checkpoint", help="auto, best or last")
     add("--recipe", help="needed for a model of your own recipe: its module:function")
     add("--device", help="auto, cpu, cuda, mps")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,9 @@ def long_clip(model: Any, out: Path, num: int, seconds: float, given: dict[str, 
         raise UserError(f"With --seconds --out takes a .gif, .webp, .mp4, .webm or a folder, not '{out.name}'.")
     if "num_frames" in given:
         raise UserError("--seconds and --num-frames say the same; give one of them.")
-    frames = max(1, round(seconds * model.frame_rate)) if seconds > 0 else 0
-    if not frames:
-        raise UserError(f"--seconds is the length of the clip, above 0, not {seconds:g}.")
+    if not 0 < seconds * model.frame_rate < inf:
+        raise UserError(f"--seconds is the length of the clip, above 0 and with an end, not {seconds:g}.")
+    frames = max(1, round(seconds * model.frame_rate))
     check_fix(model, given)
     count = write_stream(out, (raw for raw in rolled(model, num, frames, given)), model.frame_rate)
     print(f"Wrote {num:,} clip{'s' * (num != 1)} of {count:,} frames ({count / model.frame_rate:,.1f} s) to {out}")

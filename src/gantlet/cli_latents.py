@@ -115,6 +115,7 @@ def add_model_and_input(verb: ArgumentParser) -> None:
     """Add what names a model and pictures."""
     add_model(verb)
     verb.add_argument("input", metavar="INPUT", help="pictures, in any form `train --data` takes")
+    verb.add_argument("--skip-broken", action="store_true", help="leave damaged pictures out instead of stopping")
 
 
 def load(given: dict[str, Any]) -> Any:
@@ -123,8 +124,10 @@ def load(given: dict[str, Any]) -> Any:
     from gantlet.errors import UserError
 
     model = named(given)
-    if model.vocabulary is not None:
-        raise UserError(f"Recipe '{model.about['recipe']}' is one of text, and this verb is for models of pictures.")
+    others = {"text": model.vocabulary, "sounds": model.sample_rate, "clips": model.frame_rate}
+    kind = next((name for name, fact in others.items() if fact is not None), None)
+    if kind is not None:
+        raise UserError(f"Recipe '{model.about['recipe']}' is one of {kind}, and this verb is for models of pictures.")
     return model
 
 

@@ -81,8 +81,6 @@ def train(words: list[str]) -> int:
         given["quick"] = False
     import gantlet
 
-    if ":" in given.get("recipe", ""):
-        sys.path.insert(0, os.getcwd())  # typed by the person, so it may lie here
     try:
         model = gantlet.train(**given, **options)
     except KeyboardInterrupt as stopped:

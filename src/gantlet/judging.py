@@ -178,18 +178,6 @@ def references(images: Data, held_out: Data | None, num: int) -> tuple[Data, Any
     )  # fmt: skip
 
 
-def test_split(source: str | Path, images: ImageData, **options: Any) -> ImageData | None:
-    """Return the test split that belongs to the data, None if there is none."""
-    height, width = images.pixels.shape[1:3]
-    try:
-        return open_images(source, split="test", resolution=(height, width), **options)
-    except NoSuchSplit:
-        return None
-
-
-test_split.__test__ = False  # type: ignore[attr-defined]  # the name is no test's
-
-
 def evaluate(
     what: str | Path | Model,
     data: str | Path,
@@ -201,7 +189,9 @@ def evaluate(
     checkpoint: str = "auto",
     labels: str | Path | None = None,
     label_pattern: str | None = None,
+    skip_broken: bool = False,
     recipe: str | None = None,
+    device: str = "auto",
     note: Note = silent,
     **options: Any,
 ) -> Judgement | TextJudgement:
@@ -211,23 +201,24 @@ def evaluate(
     data, and the floor is the other half. Labelled data is judged by a classifier of its own, trained once.
 
     Under torchrun the processes share the making of pictures; sounds, clips and text are judged by process 0 alone. The
-    answer is that of one process, in each.
+    answer is that of one process, in each. `device` is where a run's samples are made.
 
     Raises UserError for mistakes in paths, sizes or names.
     """
-    parallel.start("auto")
-    model = _model(what, checkpoint, recipe)
+    parallel.start(device)
+    model = _model(what, checkpoint, recipe, device)
     if holds_text(data) if model is None else model.vocabulary is not None:
         refuse_for_text(extractor_name, inception, labels, label_pattern)
         return in_each(TextJudgement, lambda: evaluate_text(what, model, data, num, seed, options))
     if holds_clips(data) if model is None else model.frame_rate is not None:
         refuse_for_clips(inception, label_pattern)
-        extras = (num, seed, extractor_name, labels, note, options)
+        extras = (num, seed, extractor_name, {"labels": labels, "skip_broken": skip_broken}, note, options)
         return in_each(Judgement, lambda: evaluate_clips(what, model, data, *extras))
-    made, real = _Made(what, model, num, seed, options), {"labels": labels, "label_pattern": label_pattern}
+    made = _Made(what, model, num, seed, options)
+    real = {"labels": labels, "label_pattern": label_pattern, "skip_broken": skip_broken}
     if holds_sounds(data) if model is None else "sample_rate" in model.about["data"]["facts"]:
         return in_each(Judgement, lambda: _evaluate_sounds(made, data, extractor_name, inception, real, note))
-    return _evaluate_pictures(made, data, extractor_name, inception, labels, note)
+    return _evaluate_pictures(made, data, extractor_name, inception, real, note)
 
 
 @dataclass(frozen=True)
@@ -242,19 +233,27 @@ class _Made:
 
 
 def _evaluate_pictures(
-    made: _Made, data: str | Path, extractor_name: str, inception: str | Path | None, labels: str | Path | None,
+    made: _Made, data: str | Path, extractor_name: str, inception: str | Path | None, real: Mapping[str, Any],
     note: Note,
 ) -> Judgement:  # fmt: skip
     """Judge pictures; those of a model are made by all processes."""
-    what, model, num = made.what, made.model, made.num
-    given = None if model is not None else open_images(Path(what))  # type: ignore[arg-type]
+    if real["label_pattern"] is not None:
+        raise UserError("--label-pattern is for sounds; leave it out.")
+    if made.model is not None and made.model.recipe.sample is None:
+        raise UserError(f"Recipe '{made.model.about['recipe']}' is not generative: it has nothing to sample.")
+    what, model, num, skip = made.what, made.model, made.num, bool(real["skip_broken"])
+    given = None if model is not None else open_images(Path(what), skip_broken=skip)  # type: ignore[arg-type]
     source = str(model.about["data"]["source"]) if model is not None else ""
     resolution = model.about["data"]["facts"]["resolution"] if model is not None else given.facts()["resolution"]  # type: ignore[union-attr]
     size = resolution if isinstance(resolution, int) else (int(resolution[0]), int(resolution[1]))
-    images = open_images(data, resolution=size, labels=labels)
-    if given is not None and Path(str(what)).suffix in (".npz", ".npy") and given.pixels.dtype == images.pixels.dtype:
+    images = open_images(data, resolution=size, labels=real["labels"], skip_broken=skip)
+    arrays = Path(str(what)).suffix.lower() in (".npz", ".npy")
+    if given is not None and arrays and given.pixels.dtype == images.pixels.dtype:
         given = replace(given, intensity=images.intensity)  # raw values, as `gantlet sample` writes them
-    held_out = test_split(data, images)
+    try:
+        held_out = open_images(data, split="test", resolution=size, skip_broken=skip)
+    except NoSuchSplit:
+        held_out = None
     features = extractor(extractor_name, images, inception=inception, note=note)
     num = num if model is not None else min(num, len(given))  # type: ignore[arg-type]
     if model is not None:
@@ -308,7 +307,8 @@ def _evaluate_sounds(
         fake = numbers.pictures(model_sounds(model, num, made.seed, **made.options))
         words = f"{model.about['recipe']} at step {model.about.get('step', '?')}, seed {made.seed}, trained on {source}"
     else:
-        given = _relabelled(open_sounds(Path(made.what), **alike), sounds.classes)  # type: ignore[arg-type]
+        there = open_sounds(Path(made.what), skip_broken=real["skip_broken"], **alike)  # type: ignore[arg-type]
+        given = _relabelled(there, sounds.classes)
         num = min(made.num, len(given))
         fake, words = numbers.pictures(sound_batches(given, np.arange(num))), f"{made.what}, first {num}"
     against = references(sounds, held_out, num)
@@ -389,11 +389,11 @@ def record_evaluation(what: str | Path, judgement: Judgement | TextJudgement) ->
     write_report(folder)
 
 
-def _model(what: str | Path | Model, checkpoint: str, recipe: str | None) -> Model | None:
+def _model(what: str | Path | Model, checkpoint: str, recipe: str | None, device: str) -> Model | None:
     """Return the model that is meant, None for samples that lie somewhere."""
     if isinstance(what, Model):
         return what
     path = Path(what)
     if (path / "run.json").is_file() or (path / "model.json").is_file():
-        return load(path, checkpoint=checkpoint, recipe=recipe)
+        return load(path, checkpoint=checkpoint, recipe=recipe, device=device)
     return None

@@ -140,25 +140,29 @@ def evaluate_clips(
     num: int,
     seed: int,
     extractor_name: str,
-    labels: str | Path | None,
+    real: Mapping[str, Any],
     note: Any,
     options: Mapping[str, Any],
 ) -> Judgement:
-    """Judge clips; what they must be like, the model says, or the data. Raises UserError for mistakes."""
+    """Judge clips; what they must be like, the model says, or the data. `real` are options of opening the data.
+
+    Raises UserError for mistakes.
+    """
     if model is not None and model.recipe.sample is None:
         raise UserError(f"Recipe '{model.about['recipe']}' is not generative: it has nothing to sample.")
-    given = None if model is not None else open_clips(Path(what))  # type: ignore[arg-type]
+    skip = {"skip_broken": real["skip_broken"]}
+    given = None if model is not None else open_clips(Path(what), **skip)  # type: ignore[arg-type]
     if given is not None:
         facts = {name: value for name, value in given.facts().items() if name != "channels"}
-        alike = _alike({**facts, "channels": open_clips(data).channels}, 1)
-        given = open_clips(Path(what), **alike)  # type: ignore[arg-type]
+        alike = _alike({**facts, "channels": open_clips(data, **skip).channels}, 1)
+        given = open_clips(Path(what), **skip, **alike)  # type: ignore[arg-type]
     else:
         assert model is not None
         about = model.about["data"]
         alike = _alike(about["facts"], int(about.get("stride", 1)))
-    clips = open_clips(data, labels=labels, **alike)
+    clips = open_clips(data, **real, **alike)
     try:
-        held_out = open_clips(data, labels=labels, split="test", **alike)
+        held_out = open_clips(data, split="test", **real, **alike)
     except NoSuchSplit:
         held_out = None
     features, num = extractor(extractor_name, clips, note=note), min(num, MOST)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from typing import Any, NoReturn
 
 from gantlet.errors import UserError, suggest
@@ -35,7 +37,18 @@ def parse(verb: Parser, words: list[str]) -> dict[str, Any]:
         raise UserError(
             f"Unknown argument '{rest[0]}'.{suggest(rest[0].split('=')[0], options)} `{verb.prog} --help` explains."
         )
-    return vars(known)
+    given = vars(known)
+    look_here(given.get("recipe"))
+    return given
+
+
+def look_here(recipe: str | None) -> None:
+    """Let a recipe of the person's own, module:function, lie in the working folder, as `python -m` does.
+
+    Only for one that was typed: what a file names must never decide where code is imported from.
+    """
+    if recipe is not None and ":" in recipe and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
 
 
 def split_options(verb: Parser, words: list[str]) -> tuple[list[str], dict[str, str], str | None]:
@@ -75,6 +88,7 @@ def split_recipe_options(verb: Parser, words: list[str]) -> tuple[list[str], dic
     if options and recipe is not None:
         from gantlet.recipes import catalogue
 
+        look_here(recipe)
         known = [f"--{p.name.replace('_', '-')}" for p in catalogue.parameters(catalogue.find(recipe))]
         for name in options:
             if name.replace("_", "-") not in known:

@@ -15,11 +15,13 @@ from PIL import Image
 
 import gantlet
 from gantlet.applying import pictures
+from gantlet.applying.classes import apply_file
 from gantlet.applying.pictures import Extras, apply_pictures
 from gantlet.cli import main
 from gantlet.data import Intensity
-from gantlet.media.image import encode_png, write_frames
+from gantlet.media.image import encode_png
 from gantlet.media.picture import Picture, read_picture, write_picture
+from gantlet.model import Model
 
 
 def noise(*shape: int, kind: str = "uint8", seed: int = 0) -> np.ndarray:
@@ -107,7 +109,7 @@ def test_a_folder_keeps_names_kinds_and_order(tmp_path: Path) -> None:
 def test_clips_from_gifs_and_numbered_frames(tmp_path: Path) -> None:
     frames = np.zeros((12, 10, 11, 3), np.uint8)
     frames[:] = (np.arange(12) * 20)[:, None, None, None]
-    write_frames(tmp_path / "clip.gif", frames, [70] * 12)
+    write_picture(tmp_path / "clip.gif", Picture(frames, times=[70] * 12))
     done = apply_pictures(model_of("same", 3), tmp_path / "clip.gif", tmp_path / "made.gif")
     made = read_picture(tmp_path / "made.gif")
     np.testing.assert_array_equal(made.pixels, frames)
@@ -247,6 +249,42 @@ def test_a_classifier_writes_classes(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "--out CLASSES.csv" in capsys.readouterr().err
     assert main(["apply", str(run), "digits", "--out", str(tmp_path / "c.csv"), "--sheet", "s.png"]) == 2
     assert "--sheet belongs to pictures" in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--data", "digits"]) == 2
+    told = capsys.readouterr().err
+    assert "not generative" in told
+    assert "Training" not in told  # of a judge
+    assert main(["apply", str(run), "digits", "--out", str(tmp_path / "new" / "folder" / "C.CSV")]) == 0
+    assert (tmp_path / "new" / "folder" / "C.CSV").read_bytes() == (tmp_path / "classes.csv").read_bytes()
+
+
+def test_a_table_of_classes_can_leave_damaged_pictures_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    words = ["train", "classifier", "--quick", "--data", "digits", "--out", str(run), "--steps", "1", "--quiet"]
+    assert main([*words, "--device", "cpu"]) == 0
+    put(tmp_path / "in" / "a.png", noise(8, 8, 1))
+    (tmp_path / "in" / "b.png").write_bytes(b"no picture")
+    words = ["apply", str(run), str(tmp_path / "in"), "--out", str(tmp_path / "c.csv")]
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "--skip-broken" in capsys.readouterr().err
+    assert main([*words, "--skip-broken"]) == 0
+    assert len((tmp_path / "c.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (model_of("same"), "no table of classes"),
+        (model_of("same", classes=["a", "b"]), "no table of classes"),
+        (model_of("same", facts={"channels": 1}, classes=["a"]), "not trained on pictures"),
+        (model_of("same", facts={"channels": 1, "resolution": 8, "frame_rate": 9.0}, classes=["a"]), "not trained on"),
+    ],
+)
+def test_models_that_are_no_classifier_of_pictures_write_no_classes(model: Model, said: str, tmp_path: Path) -> None:
+    put(tmp_path / "a.png", noise(8, 8, 1))
+    with pytest.raises(gantlet.UserError, match=said):
+        apply_file(model, tmp_path / "a.png", tmp_path / "c.csv")
+    assert not (tmp_path / "c.csv").exists()
 
 
 LARGE = """

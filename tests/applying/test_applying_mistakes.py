@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from gantlet.cli import main
-from gantlet.media.image import encode_png, write_frames
+from gantlet.media.image import encode_png
+from gantlet.media.picture import Picture, write_picture
 
 TOY = "toy_translation:"
 
@@ -39,7 +40,7 @@ def place(tmp_path: Path) -> Path:
     palette[24:26] = 16, 3  # IHDR: 16 bits of palette, which PNG has not
     (tmp_path / "palette.png").write_bytes(bytes(palette))
     Image.new("CMYK", (16, 16)).save(tmp_path / "cmyk.jpg")
-    write_frames(tmp_path / "moving.gif", np.stack([pixels, 255 - pixels]))
+    write_picture(tmp_path / "moving.gif", Picture(np.stack([pixels, 255 - pixels])))
     Image.fromarray(pixels[..., 0]).save(
         tmp_path / "moving.png", save_all=True, append_images=[Image.fromarray(255 - pixels[..., 0])]
     )
@@ -91,6 +92,7 @@ MISTAKES = {
     "a window that is no pair": ("same", "good.png --out OUT.png --window 5", "window"),
     "floats that nothing explains": ("same", "floats.npy --out OUT.npy", "--window"),
     "floats into PNG": ("same", "floats.npy --out OUT.png --window 0,1", ".tif"),
+    "a table of no classifier": ("same", "good.png --out OUT.csv", "no table of classes"),
     "a negative crop": ("same", "pair --out OUT --references pair --metrics OUT.csv --crop -1", "--crop"),
     "a crop of everything": ("same", "pair --out OUT --references pair --metrics OUT.csv --crop 8", "leaves nothing"),
 }

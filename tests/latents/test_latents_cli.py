@@ -10,11 +10,13 @@ from PIL import Image
 
 import gantlet
 from gantlet.cli import main
+from gantlet.media.sound_files import write_sounds
+from gantlet.recipes import catalogue
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of finished tiny runs: vae, gan (no labels) and cond (with labels)."""
+    """A folder of finished tiny runs: vae, gan (no labels), cond (with labels) and sound."""
     folder = tmp_path_factory.mktemp("runs")
     quiet = ["--data", "digits", "--quiet", "--device", "cpu", "--steps", "3"]
     assert main(["train", "vae", *quiet, "--out", str(folder / "vae")]) == 0
@@ -23,10 +25,25 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         main(["train", "r1gan", *quiet, "--quick", "--g-width", "4", "--d-width", "4", "--out", str(folder / "cond")])
         == 0
     )
+    write_sounds(folder / "sounds", np.random.default_rng(0).normal(0, 0.1, (8, 1, 2000)), 8000)
+    facts = ("channels", "length", "num_classes", "sample_rate")
+    tiny = {key: value for key, value in catalogue.tiny_settings("specgan").items() if key not in facts}
+    gantlet.train("specgan", data=folder / "sounds", out=folder / "sound", steps=1, quiet=True, **tiny)
     for side, channels in ((8, 1), (6, 3)):
         pixels = np.random.default_rng(0).integers(256, size=(5, side, side, channels), dtype=np.uint8)
         np.save(folder / f"pictures{channels}.npy", pixels)
+    (folder / "broken").mkdir()
+    Image.new("L", (8, 8)).save(folder / "broken" / "a.png")
+    (folder / "broken" / "b.png").write_bytes(b"no picture")
     return folder
+
+
+def test_damaged_pictures_are_left_out_where_asked(runs: Path, tmp_path: Path) -> None:
+    for words in ("encode RUN IN --out OUT.npz", "reconstruct RUN IN --out OUT.png", "project RUN IN --out OUT"):
+        command = words.replace("RUN", str(runs / "vae")).replace("IN", str(runs / "broken"))
+        command = command.replace("OUT", str(tmp_path / "out"))
+        steps = ["--steps", "1", "--pool", "8"] if words.startswith("project") else []
+        assert main([*command.split(), *steps, "--skip-broken"]) == 0
 
 
 def test_encode_writes_latents_and_labels(runs: Path, tmp_path: Path) -> None:
@@ -97,6 +114,10 @@ MISTAKES = {
     "out is a file": ("project RUNS/gan digits --out RUNS/pictures1.npy", "is a file"),
     "explore into a file": ("explore RUNS/gan --out RUNS/pictures1.npy", "is a file"),
     "explore no rows": ("explore RUNS/gan --out OUT --rows 0", "1 row"),
+    "explore sounds": ("explore RUNS/sound --out OUT", "one of sounds"),
+    "encode with sounds": ("encode RUNS/sound digits --out OUT.npz", "one of sounds"),
+    "project into sounds": ("project RUNS/sound digits --out OUT", "one of sounds"),
+    "broken pictures": ("encode RUNS/vae RUNS/broken --out OUT.npz", "--skip-broken"),
     "misspelt": ("explore RUNS/gan --out OUT --rosw 3", "--rows"),
     "no out": ("encode RUNS/vae digits", "--out"),
 }

@@ -19,7 +19,6 @@ def test_linear_multiplies_by_one_over_the_root_of_its_inputs() -> None:
         layer.bias.copy_(torch.tensor([1.0, 2.0, 3.0]))
     # rows of W times (1, 1, 1, 1) are 6, 22, 38; 3 / sqrt(4) = 1.5 of them, and twice the bias
     torch.testing.assert_close(layer(torch.ones(1, 4)), torch.tensor([[11.0, 37.0, 63.0]]))
-    torch.testing.assert_close(layer.scaled_weight(), layer.weight * 1.5)
 
 
 def test_convolution_multiplies_by_one_over_the_root_of_inputs_times_kernel() -> None:
@@ -55,11 +54,11 @@ def test_a_step_of_adam_moves_the_effective_weight_by_the_multiplied_rate() -> N
     moved = {}
     for lr_multiplier in (1.0, 0.01):
         layer = EqualisedLinear(16, 2, lr_multiplier=lr_multiplier)
-        before = layer.scaled_weight().detach().clone()
+        before = layer.weight.detach().clone()
         optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
         layer(torch.ones(1, 16)).sum().backward()
         optimizer.step()
-        moved[lr_multiplier] = float((layer.scaled_weight().detach() - before).abs().mean())
+        moved[lr_multiplier] = float((layer.weight.detach() - before).abs().mean()) * layer.weight_scale
     assert moved[1.0] == pytest.approx(0.1 / 4, rel=1e-3)
     assert moved[0.01] == pytest.approx(0.001 / 4, rel=1e-2)
 

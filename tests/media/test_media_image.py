@@ -1,4 +1,5 @@
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from PIL import Image, ImageOps
 
 from gantlet.data import Intensity, open_images
 from gantlet.errors import UserError
-from gantlet.media.image import encode_png, grid, read_header, read_image, to_displayable, write_image, write_samples
+from gantlet.media.image import encode_png, grid, read_header, read_image, replace, to_displayable, write_image
+from gantlet.media.picture_files import write_samples
 
 
 def noise(*shape: int, top: int = 256, dtype: type = np.uint8) -> np.ndarray:
@@ -112,6 +114,15 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted(file: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(tmp_path / "a.png", interrupted)
+    assert not list(tmp_path.iterdir())
+
+
 def test_grid_places_every_picture() -> None:
     images = np.arange(1, 6, dtype=np.uint8)[:, None, None, None] * np.ones((5, 8, 8, 1), np.uint8)
     out = grid(images)
@@ -138,12 +149,15 @@ def test_samples_come_back_as_data(tmp_path: Path) -> None:
     again = open_images(tmp_path / "s.npz", cache=tmp_path / "cache")
     assert np.array_equal(again.pixels, raw)
     write_samples(tmp_path / "flat", raw, labels)
-    assert sorted(p.name for p in (tmp_path / "flat").iterdir()) == ["00000.png", "00001.png", "00002.png"]
+    pictures = [f"{index:05d}.png" for index in range(3)]
+    assert sorted(p.name for p in (tmp_path / "flat").iterdir()) == [*pictures, "manifest.json"]
     assert open_images(tmp_path / "flat", cache=tmp_path / "cache").labels is None
-    write_samples(tmp_path / "sorted", raw, labels, classes=("a/b", "c"), by_class=True)
-    data = open_images(tmp_path / "sorted", cache=tmp_path / "cache")
-    assert data.classes == ("a_b", "c")
-    assert np.array_equal(data.pixels, raw[[1, 0, 2]])
+    write_samples(tmp_path / "flat", raw, labels, classes=("a", "b"), seed=7, first=99_999)
+    assert len(list((tmp_path / "flat").glob("*.png"))) == 6
+    told = json.loads((tmp_path / "flat" / "manifest.json").read_text())
+    assert told["seed"] == 7
+    assert told["files"][1] == {"file": "100000.png", "sample": 100_000, "seed": 7, "label": 0, "class": "a"}
+    assert [each["class"] for each in told["files"]] == ["b", "a", "b"]
     write_samples(tmp_path / "grid.png", raw)
     assert read_image(tmp_path / "grid.png").shape == (2 * 49 + 1, 2 * 49 + 1, 3)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,30 @@ def test_damaged_files(tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_bytes(part)
         with pytest.raises(UserError, match=name):
             read_picture(tmp_path / name)
+
+
+def test_a_packed_dicom_that_claims_too_much_is_not_unpacked(tmp_path: Path) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    slice_file(tmp_path / "a.dcm")
+    found = pydicom.dcmread(tmp_path / "a.dcm")
+    found.compress(pydicom.uid.RLELossless)
+    for rows, columns, frames, said in (
+        (5, 6, 1, ""),
+        (4000, 4000, 1, "bomb"),
+        (5000, 5000, 50, "1,250,000,000 pixels"),
+    ):
+        found.Rows, found.Columns, found.NumberOfFrames = rows, columns, frames
+        found.save_as(tmp_path / "b.dcm")
+        tracemalloc.start()
+        try:
+            if said:
+                with pytest.raises(UserError, match=said):
+                    read_picture(tmp_path / "b.dcm")
+            else:
+                assert read_picture(tmp_path / "b.dcm").size == (5, 6)
+            assert tracemalloc.get_traced_memory()[1] < 2**24
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize(("name", "library"), [("a.nii", "nibabel"), ("a.dcm", "pydicom")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gantlet.errors import UserError
-from gantlet.media.image import encode_png, read_frames, read_layers, write_frames
+from gantlet.media import image
+from gantlet.media.image import encode_png, read_frames, read_layers
 from gantlet.media.picture import Picture, read_picture, stem_of, suffix_of, write_picture
 from gantlet.media.tiff import decode_tiff, encode_tiff
 
@@ -110,13 +112,22 @@ def test_animations_and_their_times(tmp_path: Path) -> None:
     frames = np.zeros((3, 6, 5, 3), np.uint8)
     frames[1] = 255
     frames[2, :3] = (255, 0, 0)
-    write_frames(tmp_path / "a.gif", frames, [100, 200, 300])
+    write_picture(tmp_path / "a.gif", Picture(frames, times=[100, 200, 300]))
     again, times = read_frames(tmp_path / "a.gif")
     np.testing.assert_array_equal(again, frames)
     assert times == [100, 200, 300]
     assert read_picture(tmp_path / "a.gif").frames == 3
-    write_frames(tmp_path / "one.gif", frames[1:2])
+    write_picture(tmp_path / "one.gif", Picture(frames[1:2]))
     assert read_picture(tmp_path / "one.gif").times is None
+
+
+def test_frames_that_repeat_are_kept(tmp_path: Path) -> None:
+    frames = np.zeros((6, 6, 5, 1), np.uint8)
+    frames[3:] = 200
+    write_picture(tmp_path / "still.gif", Picture(frames))
+    again, times = read_frames(tmp_path / "still.gif")
+    np.testing.assert_array_equal(again, frames.repeat(3, -1))
+    assert times == [100] * 6
 
 
 def test_arrays_of_two_to_four_sides(tmp_path: Path) -> None:
@@ -142,6 +153,54 @@ def test_names() -> None:
         ".gz",
     ]
     assert stem_of(Path("b.c.nii.gz")) == "b.c"
+
+
+def tiff(tags: list[tuple[int, int, int, int]], body: bytes) -> bytes:
+    """Return a TIFF of a body at 8 and tags (number, type, count, value or place)."""
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in sorted(tags))
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(body))
+    return head + body + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def peak(path: Path) -> int:
+    """Return the bytes of memory it takes to refuse a file."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=path.name):
+            read_picture(path)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_strips_that_overlap_take_no_more_memory_than_the_file(tmp_path: Path) -> None:
+    count = 20_000
+    offsets, sizes = struct.pack("<I", 8) * count, struct.pack("<I", 80_000) * count
+    size = [(256, 4, 1, 20_000), (257, 4, 1, 5_000), (258, 3, 1, 16), (277, 3, 1, 5), (278, 4, 1, 1)]
+    tags = [*size, (273, 4, count, 8), (279, 4, count, 8 + 4 * count)]
+    (tmp_path / "large.tif").write_bytes(tiff(tags, offsets + sizes))
+    assert peak(tmp_path / "large.tif") < 2**24
+    dot = [(256, 4, 1, 1), (257, 4, 1, 1), *tags[2:]]
+    (tmp_path / "dot.tif").write_bytes(tiff(dot, offsets + sizes))
+    tracemalloc.start()
+    try:
+        assert read_picture(tmp_path / "dot.tif").pixels.shape == (1, 1, 1, 5)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+
+
+def test_tags_that_share_their_values_are_refused(tmp_path: Path) -> None:
+    tags = [(tag, 1, 900_000, 8) for tag in (256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 338, 339)]
+    (tmp_path / "tags.tif").write_bytes(tiff(tags, bytes(900_000)))
+    assert peak(tmp_path / "tags.tif") < 2**25
+
+
+def test_a_tiff_too_large_for_a_picture_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_picture(tmp_path / "a.tif", Picture(pixels(1, 40, 40, 5)))
+    monkeypatch.setattr(image, "MAX_FILE_BYTES", 2000)
+    with pytest.raises(UserError, match=r"a\.tif: larger than"):
+        read_picture(tmp_path / "a.tif")
 
 
 def write(path: Path, kind: str) -> Path:

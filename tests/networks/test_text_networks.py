@@ -36,7 +36,7 @@ def test_published_sizes() -> None:
     highway = 2 * (1200 * 1200 + 1200)
     assert parameters(ManyViews(size, 20)) == size * 64 + 300 * (14 + 4) + highway + 1200 * 100 + 101
     norms, gates = 2 * (1536 + 512 + 512), 2 * 512 * 1024 + 1024
-    linear = 33 * 512 + 513 * 1536 + 2 * 513 * 512 + 513 * size
+    linear = 33 * 512 + 512 * 1536 + 2 * 513 * 512 + 513 * size
     assert parameters(RelationalMemory(size)) == size * 32 + linear + norms + gates
 
 
@@ -72,7 +72,7 @@ def test_relational_attention_is_the_slow_one() -> None:
     for row, slot, head in product(range(4), range(2), range(2)):
         qkv = network.qkv_norm(network.qkv(torch.cat([memory[row], x[row, None]])))
         q, k, v = (part for part in qkv[:, head * 9 : head * 9 + 9].split(3, 1))
-        weights = torch.softmax(k @ q[slot] / 3**0.5, 0)
+        weights = torch.softmax(k @ q[slot] / (3 * 3) ** 0.5, 0)
         torch.testing.assert_close(fast[row, slot, head * 3 : head * 3 + 3], weights @ v)
 
 

@@ -111,7 +111,7 @@ def run(metric: Any, steps: int = 40, **weights: float) -> dict[str, float]:
     torch.manual_seed(0)
     mix = Mixing(8000, -5.0, 20.0)
     parts = Weights(0.1, 0.9, 0.2, weights.get("adversarial", 0.05), int(weights.get("start", 0)))
-    recipe = enhancement(metric, Shape(8000, 0.3, (4, 6), 8, 2, 4), mix, parts, Pace(5e-4, 3e-3, None, 4, 100))
+    recipe = enhancement(metric, Shape(8000, 0.3, (4, 6), 8, 2, 4), mix, parts, Pace(5e-4, 3e-3, None, 5.0, 4, 100))
     import tempfile
     from pathlib import Path
 

@@ -154,6 +154,28 @@ def test_two_halves_of_a_batch_give_the_gradients_of_the_whole(case: str, tmp_pa
             assert worst <= 5e-6 * max(scale, 1)
 
 
+@pytest.mark.parametrize("case", ["srgan", "denoise", "inpaint", "inpaint filled", "context_encoder"])
+def test_without_an_adversarial_weight_there_is_no_discriminator(case: str, tmp_path: Path) -> None:
+    """G begins as it does beside a D, and has the rest of its loss."""
+    training, beside = prepare(case, tmp_path, adversarial_weight=0.0), build(case).players["G"]
+    assert set(training.recipe.players) == {phase.player for phase in training.recipe.phases} == {"G"}
+    begun = {f"{name}.{key}": p for name, net in beside.networks.items() for key, p in net.named_parameters()}
+    assert all(torch.equal(value, begun[key]) for key, value in named_parameters(training, "G").items())
+    loop.iterate(training, rows_of(case), Guard(training.device))
+    statistics = training.collector.read()
+    assert statistics["G/pixels"] > 0
+    assert not {name for name in statistics if name.startswith("D/") or name.endswith("/adversarial")}
+
+
+def test_matched_features_keep_the_discriminator_they_are_of(tmp_path: Path) -> None:
+    training = prepare("inpaint", tmp_path, adversarial_weight=0.0, feature_weight=1.0)
+    assert set(training.recipe.players) == {"G", "D"}
+    loop.iterate(training, rows_of("inpaint"), Guard(training.device))
+    statistics = training.collector.read()
+    assert {"G/features", "D/adversarial"} <= set(statistics)
+    assert "G/adversarial" not in statistics
+
+
 @pytest.mark.parametrize("case", [*sorted({name_of(case) for case in CASES}), "real esrgan", "inpaint with fourier"])
 def test_a_resumed_run_is_the_run_bit_for_bit(case: str, tmp_path: Path) -> None:
     whole = train(case, tmp_path / "whole", 4)

@@ -112,6 +112,20 @@ def test_a_closed_gate_leaves_the_likelihood_alone(gate: float, open_: bool, tmp
     assert statistics["G/gate_open"] == float(open_)
 
 
+@pytest.mark.parametrize("warm_up", [0, 4])
+def test_without_an_adversarial_weight_the_auto_encoder_learns_alone(warm_up: int, tmp_path: Path) -> None:
+    """Behind what would be the warm-up too, and from the weights that it has beside judges."""
+    training = prepare("text_style", tmp_path, adversarial_weight=0.0, warm_up=warm_up)
+    assert set(training.recipe.players) == {"G"}
+    twin = build("text_style").players["G"].networks["G"]
+    assert all(map(torch.equal, training.state.nets.modules["G"].state_dict().values(), twin.state_dict().values()))
+    for _ in range(3):
+        loop.iterate(training, rows_of("text_style"), loop.Guard(training.device))
+        statistics = training.collector.read()
+        assert statistics["G/likelihood"] > 0
+        assert not {name for name in statistics if name.startswith("D/") or name.endswith("/adversarial")}
+
+
 def test_styles_are_checked_and_named() -> None:
     recipe = build("text_style")
     networks = nets.build(recipe, torch.device("cpu"))

@@ -1,9 +1,14 @@
-"""`gantlet apply` with a model of pictures on clips: frame after frame, of any length in constant memory."""
+"""`gantlet apply` with a model of pictures on clips: frame after frame, of any length.
+
+Memory is constant but for .webp and .npz, whose frames are held until all are there.
+"""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +21,9 @@ from gantlet.applying.pictures import translate
 from gantlet.applying.translator import Translator, translator
 from gantlet.errors import UserError
 from gantlet.media import film
-from gantlet.media.clip import SUFFIXES, WRITABLE, ClipWriter, Reel, check_clip_name, open_clip
+from gantlet.media.clip import ANIMATIONS, SUFFIXES, WRITABLE, ClipWriter, Reel, check_clip_name, open_clip
 from gantlet.media.foreign import shown
-from gantlet.media.picture import Picture
+from gantlet.media.picture import READABLE, Picture, suffix_of
 from gantlet.model import Model
 from gantlet.report.status import Standing, Status, choose_status
 
@@ -43,11 +48,17 @@ class ClipsDone:
 def takes(source: Path, out: Path) -> bool:
     """Tell whether an input is a clip, or a folder of such, that this module takes.
 
-    A .gif into a .gif or a folder is one of these, or pictures with several frames (applying/pictures.py), where more
-    is asked for than a clip of results.
+    A folder is one if it holds a video, or an animated .webp and no pictures of other kinds. A .gif into a .gif or a
+    folder is one, or pictures with several frames (applying/pictures.py), where more is asked for than a clip of
+    results.
     """
     if source.is_dir():
-        return any(each.suffix.lower() in film.SUFFIXES for each in source.rglob("*"))
+        files = [each for each in source.rglob("*") if not each.name.startswith(".")]
+        kinds = {suffix_of(each) for each in files}
+        if kinds & set(film.SUFFIXES):
+            return True
+        stills = kinds & (set(READABLE) - set(ANIMATIONS))
+        return not stills and any(_moves(each) for each in files if suffix_of(each) == ".webp")
     suffix = source.suffix.lower()
     if suffix in film.SUFFIXES:
         return True
@@ -58,6 +69,13 @@ def takes(source: Path, out: Path) -> bool:
     except UserError:
         return out.suffix.lower() in WRITABLE and out.suffix.lower() != ".npz"
     return several
+
+
+def _moves(path: Path) -> bool:
+    """Tell whether a .webp is an animation."""
+    with suppress(UserError):
+        return (open_clip(path, ".webp", path).count or 0) > 1
+    return False
 
 
 def apply_clips(
@@ -83,6 +101,9 @@ def apply_clips(
     places = [_place(path, source, out) for path, _ in reels]
     for place in places:
         check_clip_name(place)
+    if twice := [place for place, times in Counter(places).items() if times > 1]:
+        name = shown(twice[0].relative_to(out).with_suffix(""))
+        raise UserError(f"INPUT {shown(source)} holds {name} twice, in two kinds; leave one of them.")
     done, status = ClipsDone(), choose_status(quiet)
     total = sum(reel.count or 0 for _, reel in reels)
     began = time.monotonic()

@@ -28,11 +28,13 @@ def rolled(
 ) -> Iterator[Tensor]:
     """Yield the first `frames` frames [num, C, H, W] in [-1, 1] of `num` samples; `options` are those of the recipe.
 
-    Raises UserError if the recipe makes clips of the length it was trained on alone.
+    Raises UserError if the recipe makes clips of the length it was trained on alone, or for no samples.
     """
     recipe, name = model.recipe, model.about["recipe"]
     if recipe.frames is None:
         raise UserError(f"Recipe '{name}' makes clips of its own length alone; leave --seconds out.")
+    if num < 1:
+        raise UserError(f"The number of samples must be positive, not {num}.")
     numbers = range(first, first + num)
     draws = SampleDraws(seed, numbers, model.device)
     y = model.labels(draws, label, numbers, first)

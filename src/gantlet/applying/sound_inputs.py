@@ -15,11 +15,6 @@ from gantlet.media.foreign import shown
 ARRAYS = mels.SUFFIXES
 
 
-def is_sound(path: Path) -> bool:
-    """Tell whether a file is a recording by its name."""
-    return path.suffix.lower() in SUFFIXES
-
-
 def is_picture(path: Path) -> bool:
     """Tell whether a file is a picture by its name; an array may be one."""
     suffix = picture.suffix_of(path)

@@ -22,13 +22,15 @@ from gantlet.media.image import grid, to_displayable, write_image
 from gantlet.model import Model
 
 
-def encode_file(model: Model, source: str | Path, out: Path, *, num: int | None = None) -> int:
+def encode_file(
+    model: Model, source: str | Path, out: Path, *, num: int | None = None, skip_broken: bool = False
+) -> int:
     """Write z [N, latent_dim], and labels where there are any, of the first `num` pictures; return their number.
 
     Raises UserError if `out` is not a .npz, the recipe has no encoder or the pictures do not fit the model.
     """
     check_suffix(out, ".npz")
-    images = fitting_images(model, source)
+    images = fitting_images(model, source, skip_broken)
     rows = first(images, len(images) if num is None else num)
     z = torch.cat([model.encode(pictures(images, rows[i : i + 500])) for i in range(0, len(rows), 500)])
     labels = None if images.labels is None else images.labels[: len(rows)]
@@ -36,13 +38,13 @@ def encode_file(model: Model, source: str | Path, out: Path, *, num: int | None 
     return len(rows)
 
 
-def reconstruct_file(model: Model, source: str | Path, out: Path, *, num: int = 32) -> int:
+def reconstruct_file(model: Model, source: str | Path, out: Path, *, num: int = 32, skip_broken: bool = False) -> int:
     """Write a grid of the first `num` pictures, each row of them above its reconstructions; return their number.
 
     Raises UserError if `out` is not a .png, the recipe has no encoder or the pictures do not fit the model.
     """
     check_suffix(out, ".png")
-    images = fitting_images(model, source)
+    images = fitting_images(model, source, skip_broken)
     given = pictures(images, first(images, num))
     write_grid(model, out, *in_turn(given, model.reconstruct(given).cpu()))
     return len(given)
@@ -54,6 +56,7 @@ def project_folder(
     out: Path,
     *,
     num: int = 32,
+    skip_broken: bool = False,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Projection:
@@ -62,7 +65,7 @@ def project_folder(
     `options` are those of `project`. Raises UserError as it does, or if `out` is a file.
     """
     check_folder(out)
-    images = fitting_images(model, source)
+    images = fitting_images(model, source, skip_broken)
     given = pictures(images, first(images, num))
     found = project(model, given, progress=progress, **options)
     write_grid(model, out / "projections.png", *in_turn(given, found.pictures.cpu()))

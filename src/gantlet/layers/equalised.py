@@ -46,10 +46,6 @@ class EqualisedLinear(nn.Module):
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_multiplier)
         self.bias = nn.Parameter(torch.full((outputs,), bias_start / lr_multiplier)) if bias else None
 
-    def scaled_weight(self) -> Tensor:
-        """Return the matrix that acts, [outputs, inputs]: what a factorisation of directions works on."""
-        return self.weight * self.weight_scale
-
     def forward(self, x: Tensor) -> Tensor:
         # A batch of inputs is smaller than the matrix: scaling it, not the weights, is cheaper.
         bias = None if self.bias is None else self.bias * self.bias_scale

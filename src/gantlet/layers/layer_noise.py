@@ -1,4 +1,4 @@
-"""Noise inside a generator: per-pixel noise of learned strength, and a norm steered by a chunk of the latent."""
+"""Noise inside a generator: per-pixel noise of learned strength."""
 
 from __future__ import annotations
 
@@ -19,22 +19,3 @@ class PixelNoise(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor | None) -> Tensor:
         return x if noise is None else torch.addcmul(x, self.strength[:, None, None], noise.type_as(x))
-
-
-class LatentBatchNorm2d(nn.Module):
-    """Batch norm with gain 1 + A z and bias B z, without biases of their own (Brock 2019, appendix B: chunks of z).
-
-    x [N, C, H, W], z [N, latent_dim]. A and B start at N(0, .02).
-    """
-
-    def __init__(self, channels: int, latent_dim: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(channels, affine=False)
-        self.gain = nn.Linear(latent_dim, channels, bias=False)
-        self.bias = nn.Linear(latent_dim, channels, bias=False)
-        nn.init.normal_(self.gain.weight, 0.0, 0.02)
-        nn.init.normal_(self.bias.weight, 0.0, 0.02)
-
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        normalised: Tensor = self.norm(x)
-        return torch.addcmul(self.bias(z)[:, :, None, None], normalised, 1 + self.gain(z)[:, :, None, None])

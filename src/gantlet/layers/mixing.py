@@ -41,11 +41,5 @@ def scaled_noise(clean: Tensor, noise: Tensor, snr: Tensor, sample_rate: int) ->
     return noise * _like(torch.where((speech > SILENCE) & (power > SILENCE), factor, 1.0), noise)
 
 
-def loud_enough(wave: Tensor, top: float = 1.0) -> Tensor:
-    """Return the factor [N, 1, 1] that brings the peak of waves [N, C, T] down to `top` where it is above; else 1."""
-    peak = wave.abs().amax((1, 2), keepdim=True)
-    return top / peak.clamp_min(top)
-
-
 def _like(rows: Tensor, wave: Tensor) -> Tensor:
     return rows.view(-1, 1, 1)

@@ -13,14 +13,6 @@ def l1(x: Tensor, y: Tensor) -> Tensor:
     return (x.float() - y.float()).abs().flatten(1).mean(1)
 
 
-def charbonnier(x: Tensor, y: Tensor, epsilon: float = 1e-3) -> Tensor:
-    """Return the mean of sqrt((x - y)^2 + epsilon^2) per sample, [N]: L1 that is smooth at 0.
-
-    Charbonnier et al., 1994; epsilon 1e-3 as in Lai et al., 2017 (LapSRN), section 3.2.
-    """
-    return ((x.float() - y.float()).square() + epsilon**2).sqrt().flatten(1).mean(1)
-
-
 def feature_distance(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
     """Return the mean over maps of their mean absolute differences, [N]: maps [N, ...] of a network, layer by layer.
 

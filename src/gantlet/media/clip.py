@@ -20,9 +20,9 @@ from PIL import Image
 
 from gantlet.errors import UserError
 from gantlet.media import film
-from gantlet.media.foreign import MAX_BLANK, MAX_FILE_BYTES, check_ratio, reading, reason, shown
+from gantlet.media.foreign import MAX_BLANK, check_ratio, reading, reason, shown
 from gantlet.media.gif import GifWriter, Outline, outline, webp_outline
-from gantlet.media.image import MAX_PIXELS, encode_png, read_image, replace
+from gantlet.media.image import MAX_PIXELS, encode_png, file_bytes, read_image, replace
 
 Frames = NDArray[np.uint8]  # [F, H, W, C], C is 1 or 3
 
@@ -76,7 +76,7 @@ def open_clip(source: Path | bytes, suffix: str, name: object) -> Reel:
             shown(name), found.height, found.width, found.count, found.rate,
             lambda: _same_size(film.read_film(source, suffix, name), name), None, notes,
         )  # fmt: skip
-    data = source if isinstance(source, bytes) else _bytes(source)
+    data = source if isinstance(source, bytes) else file_bytes(source)
     with reading(name, _ADVICE):
         if not data:
             raise UserError(f"{shown(name)}: the file is empty; replace it or leave it out.")
@@ -107,13 +107,6 @@ def _animation(data: bytes, told: Outline, name: object) -> Iterator[NDArray[np.
             for number in range(len(told.times)):
                 image.seek(number)
                 yield np.array(image.convert("RGB"))
-
-
-def _bytes(path: Path) -> bytes:
-    with reading(path, "give a file that exists and may be read"):
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise UserError(f"{shown(path)}: larger than {MAX_FILE_BYTES >> 20} MiB, too large for an animation.")
-        return path.read_bytes()
 
 
 def _check_size(height: int, width: int, name: object) -> None:

@@ -107,15 +107,6 @@ def read_frames(source: str | Path, most: int = 10_000) -> tuple[Pixels, list[in
         return frames, times
 
 
-def write_frames(path: str | Path, frames: Pixels, times: list[int] | None = None) -> None:
-    """Write frames [F, H, W, 1 or 3] uint8 as an animated GIF (256 colours a frame), atomically."""
-    images = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
-    buffer = io.BytesIO()
-    options: dict[str, Any] = dict(duration=times or 100, loop=0, disposal=2)
-    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], **options)
-    replace(Path(path), lambda file: file.write(buffer.getvalue()))
-
-
 def read_header(source: str | Path | bytes, name: str | None = None) -> Header:
     """Read a picture's size and kind without decoding it; raises `UserError` as `read_image` does for what it sees."""
     name, data = _load(source, name)
@@ -137,10 +128,15 @@ def _as_it_is(pixels: Pixels) -> Pixels:
 def _load(source: str | Path | bytes, name: str | None) -> tuple[str, bytes]:
     if isinstance(source, bytes):
         return name or "picture", source
-    with reading(source, "give a picture file that exists and may be read"):
-        if Path(source).stat().st_size > MAX_FILE_BYTES:
-            raise UserError(f"{shown(source)}: larger than {MAX_FILE_BYTES >> 20} MiB, too large for a picture file.")
-        return name or str(source), Path(source).read_bytes()
+    return name or str(source), file_bytes(Path(source))
+
+
+def file_bytes(path: Path) -> bytes:
+    """Return the bytes of a picture file. Raises UserError if it cannot be read, or is larger than 512 MiB."""
+    with reading(path, "give a picture file that exists and may be read"):
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise UserError(f"{shown(path)}: larger than {MAX_FILE_BYTES >> 20} MiB, too large for a picture file.")
+        return path.read_bytes()
 
 
 @contextmanager
@@ -289,10 +285,12 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         with temporary.open("wb") as file:
             write(file)
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        raise UserError(f"{shown(path)}: cannot be written ({reason(error)}); choose another place.") from error
+        if isinstance(error, OSError):
+            raise UserError(f"{shown(path)}: cannot be written ({reason(error)}); choose another place.") from error
+        raise
 
 
 def grid(images: Pixels, columns: int | None = None, scale: int | None = None, pad: int = 1) -> Pixels:
@@ -327,56 +325,3 @@ def to_displayable(raw: Pixels, intensity: Intensity) -> Pixels:
     unit = (kept.astype(np.float64) - intensity.low) / ((intensity.high - intensity.low) or 1.0)
     shown8: Pixels = np.rint(np.nan_to_num(unit).clip(0, 1) * 255).astype(np.uint8)
     return shown8
-
-
-def write_samples(
-    out: str | Path,
-    raw: Pixels,
-    labels: NDArray[np.int64] | None = None,
-    *,
-    classes: tuple[str, ...] = (),
-    by_class: bool = False,
-    intensity: Intensity | None = None,
-) -> None:
-    """Write pictures [N, H, W, C]: `.npz` (arrays images, labels), a folder of PNGs (no suffix), or one `.png` grid.
-
-    npz holds the raw values. Folder and grid show uint8 (and the folder uint16) as they are unless `intensity` says
-    how to display them, which float pictures and those of 5 or more channels need. `by_class` sorts the PNGs
-    into sub-folders named after `classes`, or the label.
-
-    Raises:
-        UserError: any other suffix, `by_class` without labels, or a place that cannot be written.
-    """
-    out = Path(out)
-    if by_class and labels is None:
-        raise UserError(f"{shown(out)}: sub-folders by class need labels, and these samples have none.")
-    if out.suffix.lower() == ".npz":
-        if labels is None:
-            replace(out, lambda file: np.savez_compressed(file, images=raw))
-        else:
-            replace(out, lambda file: np.savez_compressed(file, images=raw, labels=labels))
-    elif out.suffix.lower() == ".png":
-        write_image(out, grid(to_displayable(raw, intensity) if intensity else raw))
-    elif out.suffix == "" or out.is_dir():
-        pictures = raw if intensity is None or _fits_png(raw, intensity) else to_displayable(raw, intensity)
-        for index, picture in enumerate(pictures):
-            label = int(labels[index]) if labels is not None else 0
-            folder = out / _folder_name(classes, label) if by_class else out
-            write_image(folder / f"{index:05d}.png", picture)
-    else:
-        raise UserError(
-            f"{shown(out)}: samples are written as .npz, as one .png grid, or into a folder; '{shown(out.suffix)}' is "
-            "none of them, so choose another name."
-        )
-
-
-def _fits_png(raw: Pixels, intensity: Intensity) -> bool:
-    """Return whether the raw values can be written as they are: PNG has the channels, and they span their dtype."""
-    top = {"uint8": 255, "uint16": 65535}.get(raw.dtype.name)
-    return raw.shape[-1] in (1, 3, 4) and (intensity.low, intensity.high) == (0, top)
-
-
-def _folder_name(classes: tuple[str, ...], label: int) -> str:
-    name = classes[label] if 0 <= label < len(classes) else str(label)
-    safe = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in name).strip(". ")
-    return safe or str(label)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from gantlet.errors import UserError
 from gantlet.media.foreign import MAX_FILE_BYTES, check_ratio, reading, shown
-from gantlet.media.image import replace
+from gantlet.media.image import MAX_PIXELS, replace
 
 Pixels = NDArray[Any]
+MAX_VOXELS = 10**9  # of all frames: 8 GB while they are scaled
 
 
 def _library(name: str, path: str | Path) -> Any:
@@ -65,7 +66,7 @@ def write_nifti(path: Path, slices: Pixels, like: Any = None, scale: int = 1) ->
 def read_dicom(path: Path) -> tuple[Pixels, Any]:
     """Return the frames [F, H, W, 1] float32 of a DICOM file in physical units (rescaled), and its data set.
 
-    Raises UserError: pydicom is missing, the file is damaged, compressed without a decoder, or in colour.
+    Raises UserError: pydicom is missing, the file is damaged, compressed without a decoder, in colour, or too large.
     """
     pydicom = _library("pydicom", path)
     with reading(path, "replace the file or leave it out"):
@@ -74,6 +75,11 @@ def read_dicom(path: Path) -> tuple[Pixels, Any]:
         found = pydicom.dcmread(path)
         if int(found.get("SamplesPerPixel", 1)) != 1:
             raise UserError(f"{shown(path)}: holds colour; only grey DICOM is read.")
+        frame = int(found.Rows) * int(found.Columns)
+        count = frame * int(found.get("NumberOfFrames", 1) or 1)
+        if frame > MAX_PIXELS or count > MAX_VOXELS:
+            raise UserError(f"{shown(path)}: {count:,} pixels, more than memory should hold; cut it.")
+        check_ratio(path, 8 * count, path.stat().st_size)
         stored = found.pixel_array.astype(np.float64)
         raw = stored * float(found.get("RescaleSlope", 1) or 1) + float(found.get("RescaleIntercept", 0) or 0)
     frames = raw.astype(np.float32)

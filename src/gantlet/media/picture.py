@@ -10,15 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.errors import UserError
+from gantlet.media.clip import ClipWriter
 from gantlet.media.foreign import MAX_ARRAY_BYTES, reading, shown
-from gantlet.media.image import (
-    SUFFIXES,
-    encoded_png,
-    read_frames,
-    read_layers,
-    replace,
-    write_frames,
-)
+from gantlet.media.image import SUFFIXES, encoded_png, file_bytes, read_frames, read_layers, replace
 from gantlet.media.medical import read_dicom, read_nifti, write_dicom, write_nifti
 from gantlet.media.tiff import decode_tiff, encode_tiff
 
@@ -28,6 +22,7 @@ NIFTI, DICOM = (".nii", ".nii.gz"), (".dcm",)
 READABLE = (*sorted(SUFFIXES), ".npy", *NIFTI, *DICOM)
 WRITABLE = (".png", ".tif", ".tiff", ".npy", ".gif", *NIFTI, *DICOM)
 CLIPS = (".gif", ".npy", *NIFTI, *DICOM)  # one file may hold several frames
+STILL_RATE = 10.0  # frames a second of a .gif of frames without times
 
 
 @dataclass(frozen=True)
@@ -84,8 +79,7 @@ def read_picture(path: Path, channels: int | None = None) -> Picture:
         if len(frames) > 1:
             return Picture(frames, times=times)
     if suffix in (".tif", ".tiff"):
-        with reading(path, "give a picture file that exists and may be read"):
-            layers = decode_tiff(path.read_bytes(), str(path))
+        layers = decode_tiff(file_bytes(path), str(path))
         if layers is not None:
             return Picture(layers[0][None], None if layers[1] is None else layers[1][None])
     pixels, alpha = read_layers(path)
@@ -136,7 +130,9 @@ def write_picture(path: Path, picture: Picture, scale: int = 1) -> None:
     check_writable(path, pixels.shape[3], pixels.dtype.name, len(pixels), alpha is not None)
     suffix = suffix_of(path)
     if suffix == ".gif":
-        write_frames(path, pixels, picture.times)
+        with ClipWriter(path, STILL_RATE) as writer:
+            for number, frame in enumerate(pixels):
+                writer.write(frame, None if picture.times is None else picture.times[number])
         return
     is_medical = hasattr(picture.like, "affine"), hasattr(picture.like, "PixelRepresentation")
     if suffix in NIFTI:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from gantlet.errors import UserError
 from gantlet.media.audio import write_sound
 from gantlet.media.foreign import shown
 from gantlet.media.image import replace, write_image
+from gantlet.media.manifest import entries, write_manifest
 from gantlet.media.spectrogram import sheet
 
 GAP = 0.15  # s of silence between the sounds of a preview
@@ -63,19 +63,14 @@ def write_sounds(
             f"{shown(out)}: sounds are written as .npz, .png (spectrograms), .wav or into a folder; '{shown(suffix)}' "
             "is none of them, so choose another name."
         )
-    clipped, listing = 0, []
-    digits = max(5, len(str(first + len(waves) - 1)))
-    for index, wave in enumerate(waves):
-        name = f"{first + index:0{digits}d}.wav"
-        lost = write_sound(out / name, wave, sample_rate)
-        label = None if labels is None else int(labels[index])
-        about = {"file": name, "sample": first + index, "seed": seed, "sample_rate": sample_rate, "clipped": lost}
-        named_class = None if label is None or label >= len(classes) else classes[label]
-        listing.append(about if label is None else {**about, "label": label, "class": named_class})
+    clipped, listing = 0, entries(len(waves), ".wav", labels, classes, seed, first)
+    for each, wave in zip(listing, waves):
+        lost = write_sound(out / each["file"], wave, sample_rate)
+        each |= {"sample_rate": sample_rate, "clipped": lost}
         clipped += lost
     write_image(out / "spectrograms.png", sheet(waves[:SHEET], sample_rate))
     write_sound(out / "preview.wav", joined(waves, sample_rate), sample_rate)
     seconds = waves.shape[2] / sample_rate
     about = {"sample_rate": sample_rate, "channels": waves.shape[1], "seconds": seconds, "seed": seed, "files": listing}
-    replace(out / "manifest.json", lambda file: file.write(json.dumps(about, indent=1).encode()))
+    write_manifest(out, about)
     return clipped

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from gantlet.media import film
 from gantlet.media.clip import ClipWriter, check_clip_name, write_clip
 from gantlet.media.foreign import shown
 from gantlet.media.image import grid, replace, write_image
+from gantlet.media.manifest import entries, write_manifest
 
 Clips = NDArray[np.uint8]  # [N, T, H, W, C]
 
@@ -87,20 +87,14 @@ def write_clips(
         check_name(out)
         write_tiled(out, clips, rate)
         return []
-    listing, digits = [], max(5, len(str(first + len(clips) - 1)))
-    for index, clip in enumerate(clips):
-        name = f"{first + index:0{digits}d}.gif"
-        write_clip(out / name, clip, rate)
-        label = None if labels is None else int(labels[index])
-        about = {"file": name, "sample": first + index, "seed": seed}
-        named_class = None if label is None or label >= len(classes) else classes[label]
-        listing.append(about if label is None else {**about, "label": label, "class": named_class})
+    listing = entries(len(clips), ".gif", labels, classes, seed, first)
+    for each, clip in zip(listing, clips):
+        write_clip(out / each["file"], clip, rate)
     beside = [out / "strip.png", out / "clips.gif", *([out / "clips.mp4"] if film.there() else [])]
     write_image(beside[0], film_strip(clips))
     for path in beside[1:]:
         write_tiled(path, clips[:SHOWN_CLIPS], rate)
-    told = {"frame_rate": rate, "frames": clips.shape[1], "seed": seed, "files": listing}
-    replace(out / "manifest.json", lambda file: file.write(json.dumps(told, indent=1).encode()))
+    write_manifest(out, {"frame_rate": rate, "frames": clips.shape[1], "seed": seed, "files": listing})
     return beside
 
 

@@ -20,6 +20,7 @@ _ORIENTATION, _SAMPLES, _ROWS, _COUNTS, _PLANAR, _EXTRA, _FORMAT = 274, 277, 278
 _DTYPES = {(8, 1): "u1", (16, 1): "u2", (32, 3): "f4"}  # (bits, sample format: 1 unsigned, 3 float)
 _TAGS = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _ORIENTATION, _SAMPLES, _ROWS, _COUNTS,
          _PLANAR, _EXTRA, _FORMAT}  # fmt: skip
+_MOST = 1_000_000  # values of a tag: no picture has as many strips
 _ALPHA = (1, 2)  # of ExtraSamples: associated and unassociated alpha
 
 
@@ -101,17 +102,23 @@ def decode_tiff(data: bytes, name: str) -> tuple[Pixels, Pixels | None] | None:
 
 
 def _tags(data: bytes, order: str) -> tuple[dict[int, list[int]], int]:
-    """Return the tags of the first page, and whether there is one page or 2 and more."""
+    """Return the tags of the first page, and whether there is one page or 2 and more.
+
+    Raises ValueError where tags share the bytes of their values, of which few would unpack to gigabytes.
+    """
     (start,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, start)
     found: dict[int, list[int]] = {}
+    left = len(data)
     for entry in range(start + 2, start + 2 + 12 * count, 12):
         tag, type_, number = struct.unpack_from(f"{order}HHI", data, entry)
-        # Each tag once: 65,535 tags that all point at the same bytes would unpack to gigabytes.
-        if tag not in _TAGS or tag in found or type_ not in _TYPES or number > MAX_PIXELS:
+        if tag not in _TAGS or tag in found or type_ not in _TYPES or number > _MOST:
             continue
         letters = f"{order}{number}{_TYPES[type_]}"
         size = struct.calcsize(letters)
+        left -= size
+        if left < 0:
+            raise ValueError("its tags overlap")
         place = entry + 8 if size <= 4 else struct.unpack_from(f"{order}I", data, entry + 8)[0]
         found[tag] = list(struct.unpack_from(letters, data, place))
     (following,) = struct.unpack_from(f"{order}I", data, start + 2 + 12 * count)
@@ -122,9 +129,12 @@ def _strips(data: bytes, tags: dict[int, list[int]], dtype: np.dtype[Any], sampl
     height, width = tags[_HEIGHT][0], tags[_WIDTH][0]
     if not 1 <= height * width <= MAX_PIXELS:
         raise ValueError(f"{width} x {height} pixels, and only 1 to {MAX_PIXELS:,} are read")
-    body = b"".join(data[place : place + size] for place, size in zip(tags[_OFFSETS], tags[_COUNTS]))
     needed = height * width * samples * dtype.itemsize
+    body = bytearray()
+    if needed <= len(data):  # else strips overlap, or lack
+        for place, size in zip(tags[_OFFSETS], tags[_COUNTS]):
+            body += data[place : place + min(size, needed - len(body))]
     if len(body) < needed:
         raise ValueError("the file is truncated")
-    pixels = np.frombuffer(body[:needed], dtype).reshape(height, width, samples)
+    pixels = np.frombuffer(body, dtype).reshape(height, width, samples)
     return pixels.astype(dtype.newbyteorder("="))

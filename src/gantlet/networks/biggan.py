@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from gantlet.layers.attention import SelfAttention
 from gantlet.layers.conditional_norm import BatchNorm2d, ConditionalBatchNorm2d, VectorBatchNorm2d, batch_norm
 from gantlet.layers.grid import base_grid, crop, height_width, num_stages
+from gantlet.layers.projection import projected_logits
 from gantlet.layers.spectral_norm import spectral_norm
 from gantlet.networks.initialisation import WEIGHTED, weight_and_bias
 from gantlet.networks.resnet import Block
@@ -208,9 +209,3 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return projected_logits(torch.relu(self.blocks(x)).sum((2, 3)), y, self.logit, self.embedding)
-
-
-def projected_logits(h: Tensor, y: Tensor | None, logit: nn.Linear, embedding: nn.Embedding | None) -> Tensor:
-    """Return psi(h) + <embed(y), h>, [N] (Miyato & Koyama 2018, Eq. 7); without an embedding psi(h) alone."""
-    logits: Tensor = logit(h)[:, 0]
-    return logits if embedding is None else logits + (embedding(y) * h).sum(1)

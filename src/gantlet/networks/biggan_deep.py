@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gantlet.layers.attention import SelfAttention
 from gantlet.layers.conditional_norm import BatchNorm2d, VectorBatchNorm2d
 from gantlet.layers.grid import base_grid, crop, num_stages
+from gantlet.layers.projection import projected_logits
 from gantlet.networks.biggan import (
     Initialise,
     d_attention_stage,
@@ -24,7 +25,6 @@ from gantlet.networks.biggan import (
     g_widths,
     is_small,
     orthogonal,
-    projected_logits,
 )
 
 RATIO = 4  # maps of a block against those of its bottleneck (appendix B)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.conditional_norm import batch_norm
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
+from gantlet.layers.projection import projected_logits
 from gantlet.networks import initialisation
 
 
@@ -87,7 +88,4 @@ class Discriminator(nn.Module):
         # Flattened in the order of channels-last memory: a view, where the other order copies and slows all layers
         # before it (12 % of a step of D on two cores, docs/lab-log.md).
         h = maps.permute(0, 2, 3, 1).flatten(1)
-        logits: Tensor = self.logit(h)[:, 0]
-        if self.embedding is not None:
-            logits = logits + (self.embedding(y) * h).sum(1)
-        return logits
+        return projected_logits(h, y, self.logit, self.embedding)

@@ -20,6 +20,7 @@ from gantlet.layers.clips import as_clips, frames_of, pick
 from gantlet.layers.conditional_norm import VectorBatchNorm2d
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
 from gantlet.layers.precision import wide
+from gantlet.layers.projection import projected_logits
 from gantlet.networks import initialisation, strided
 
 LABEL = 8  # numbers by which a label is told to the path and to every frame
@@ -156,10 +157,7 @@ class VideoDiscriminator(nn.Module):
         """Return logits [N]."""
         maps = self.body(F.pad(x, self.padding) if any(self.padding) else x)
         h = self.hidden(maps.permute(0, 2, 3, 4, 1).flatten(1))
-        logits: Tensor = self.logit(h)[:, 0]
-        if self.embedding is not None:
-            logits = logits + (self.embedding(y) * h).sum(1)
-        return logits
+        return projected_logits(h, y, self.logit, self.embedding)
 
 
 class Discriminator(nn.Module):

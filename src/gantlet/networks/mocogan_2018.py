@@ -1,7 +1,7 @@
 """MoCoGAN as published (Tulyakov et al., 2018): DCGAN's generator per frame, two patch discriminators with batch norm.
 
 Shapes: content [N, content_dim], noise [N, 1 + T, motion_dim], y [N], clips [N, C, T, H, W] in [-1, 1]. Published for
-16 frames of 64 pixels.
+16 frames of 64 pixels. Weights begin at N(0, .02) as DCGAN's do; the authors' code keeps PyTorch's defaults.
 """
 
 from __future__ import annotations

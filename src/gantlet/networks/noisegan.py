@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gantlet.layers.conditional_norm import VectorBatchNorm2d
 from gantlet.layers.grid import base_grid, crop, num_stages
-from gantlet.layers.layer_noise import LatentBatchNorm2d, PixelNoise
+from gantlet.layers.layer_noise import PixelNoise
+from gantlet.layers.projection import projected_logits
 from gantlet.networks import infogan, initialisation
 from gantlet.networks.resnet import conv, glorot
 from gantlet.networks.strided import with_label
@@ -46,7 +48,7 @@ class Generator(nn.Module):
         self.picture = infogan.Generator(self.chunks[0] + num_classes, channels, resolution, width, hidden)
         widths = [width * 2**i for i in reversed(range(stages))]
         if chunked:
-            self.picture.picture.norms = nn.ModuleList(LatentBatchNorm2d(w, chunk) for w in widths)
+            self.picture.picture.norms = nn.ModuleList(VectorBatchNorm2d(w, chunk) for w in widths)
             self.picture.picture.norms.apply(initialisation.dcgan)
         self.noises = nn.ModuleList(PixelNoise(w) for w in widths) if layer_noise else None
 
@@ -158,7 +160,4 @@ class ResidualDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h = torch.relu(self.blocks(x)).mean((2, 3))
-        logits: Tensor = self.logit(h)[:, 0]
-        if self.embedding is not None:
-            logits = logits + (self.embedding(y) * h).sum(1)
-        return logits
+        return projected_logits(h, y, self.logit, self.embedding)

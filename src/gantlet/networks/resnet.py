@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.conditional_norm import batch_norm
 from gantlet.layers.grid import base_grid, crop, num_stages
+from gantlet.layers.projection import projected_logits
 from gantlet.networks.initialisation import weight_and_bias
 
 
@@ -124,7 +125,4 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h = torch.relu(self.blocks(x)).sum((2, 3)) if not self.mean else torch.relu(self.blocks(x)).mean((2, 3))
-        logits: Tensor = self.logit(h)[:, 0]
-        if self.embedding is not None:
-            logits = logits + (self.embedding(y) * h).sum(1)
-        return logits
+        return projected_logits(h, y, self.logit, self.embedding)

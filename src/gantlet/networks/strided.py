@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gantlet.layers.grid import base_grid, even_padding, num_stages
+from gantlet.layers.projection import projected_logits
 from gantlet.networks import dcgan, infogan, initialisation
 
 
@@ -72,10 +73,7 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.features(x)
-        logits: Tensor = self.logit(h)[:, 0]
-        if self.embedding is not None:
-            logits = logits + (self.embedding(y) * h).sum(1)
-        return logits
+        return projected_logits(h, y, self.logit, self.embedding)
 
 
 def with_label(z: Tensor, y: Tensor | None, num_classes: int) -> Tensor:

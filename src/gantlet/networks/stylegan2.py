@@ -127,10 +127,6 @@ class Synthesis(nn.Module):
         levels = [(i + 1) // 2 for i in range(len(self.layers))]
         self.noise_shapes = tuple((grid[0] * 2**level, grid[1] * 2**level) for level in levels)
 
-    def affines(self) -> list[EqualisedLinear]:
-        """Return the affine maps from w to style of the convolutions, in order: SeFa factorises their weights."""
-        return [layer.conv.affine for layer in self.layers]  # type: ignore[union-attr,misc]
-
     def forward(self, w: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
         """Return pictures [N, C, H, W]; `noise` has [N, 1, rows, columns] for each convolution, None leaves it out."""
         styles = w.unbind(1) if w.dim() == 3 else [w] * self.num_layers

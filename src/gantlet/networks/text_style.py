@@ -106,7 +106,10 @@ def run(network: nn.GRU, x: Tensor, start: Tensor) -> Tensor:
 
 
 class StateJudges(nn.Module):
-    """For each style a text CNN over sequences of decoder states: real are those of that style."""
+    """For each style a text CNN over sequences of decoder states: real are those of that style.
+
+    The authors' judges also see the first state (y, z) in front, and their leaky ReLU has a slope of .01; here it is 0.
+    """
 
     def __init__(
         self,

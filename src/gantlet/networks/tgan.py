@@ -1,7 +1,9 @@
 """TGAN: Temporal Generative Adversarial Nets with Singular Value Clipping (Saito et al., 2017), Table 1.
 
 Shapes: z [N, latent_dim], codes [N, T, latent_dim], y [N], clips [N, C, T, H, W] in [-1, 1]. Published for 16 frames of
-64 pixels; other lengths double as often as they need and are cut.
+64 pixels; other lengths double as often as they need and are cut. In the authors' configurations the batch norms
+of D and of the temporal generator have no bias (beta), and weights are uniform in [-.01, .01], all or the picture
+generator's; here all norms have one, and weights begin as PyTorch's do.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
+from gantlet.layers.projection import projected_logits
 from gantlet.networks import initialisation
 
 
@@ -109,7 +110,4 @@ class Discriminator(nn.Module):
         if self.padding[-1]:
             x = torch.cat([x, x[:, :, -1:].expand(-1, -1, self.padding[-1], -1, -1)], dim=2)
         h = self.body(F.pad(x, self.padding[:4]) if any(self.padding[:4]) else x).flatten(1)
-        logits: Tensor = self.logit(h)[:, 0]
-        if self.embedding is not None:
-            logits = logits + (self.embedding(y) * h).sum(1)
-        return logits
+        return projected_logits(h, y, self.logit, self.embedding)

@@ -35,7 +35,8 @@ class Judgement(NamedTuple):
 class PeriodDiscriminator(nn.Module):
     """The wave laid out in rows of one period; columns are judged by themselves, with kernels 5 x 1, stride 3 x 1.
 
-    Width 32 is the published one (32, 128, 512, 1024, 1024 maps).
+    Width 32 is the published one (32, 128, 512, 1024, 1024 maps). All maps are matched, as in HiFi-GAN's code; that of
+    Vocos leaves the first out.
     """
 
     def __init__(self, period: int, width: int) -> None:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gantlet.layers.phase_shuffle import PhaseShuffle
+from gantlet.layers.projection import projected_logits
 from gantlet.networks.initialisation import WEIGHTED, weight_and_bias
 
 WAVE, PICTURE = (25, 4), (5, 2)  # kernel, stride: 25 and 4 of a wave, 5x5 and 2x2 of a picture
@@ -112,7 +113,4 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.body(F.pad(x, self.padding, value=self.least) if any(self.padding) else x).flatten(1)
-        logits: Tensor = self.logit(h)[:, 0]
-        if self.embedding is not None:
-            logits = logits + (self.embedding(y) * h).sum(1)
-        return logits
+        return projected_logits(h, y, self.logit, self.embedding)

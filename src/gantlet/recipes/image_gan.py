@@ -7,6 +7,7 @@ a flag.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.spectral_norm import constraint
 from gantlet.losses.adversarial import AdversarialLoss
+from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe
 from gantlet.recipes.optimizers import MakeOptimizer
 from gantlet.recipes.signs import IMAGE_GAN
@@ -162,6 +164,16 @@ def image_gan(
         signs=IMAGE_GAN,
         heeds=("weight",) if loss.relativistic else ("weight", "fake_label"),
     )
+
+
+def lazy_r1(game: Recipe, gamma: float, every: int) -> Recipe:
+    """Return the game with gamma / 2 |grad D|^2 on reals as a phase of its own, every so many steps (Karras 2020)."""
+
+    def r1_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
+        y = batch.get("label")
+        return {"r1": gamma / 2 * gradient_norm_squared(lambda x: nets.D(x, y), batch["image"]).mean()}
+
+    return replace(game, phases=(*game.phases, Phase(player="D", loss=r1_loss, every=every)))
 
 
 class _Stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import cos, pi
 from typing import Any
 
 from torch import nn
@@ -56,6 +57,16 @@ def linear_decay(lr: float, samples: int | None) -> Callable[[Progress], Mapping
     if samples is None:
         return None
     return lambda progress: {"lr": lr * max(0.0, 1.0 - progress.samples / samples)}
+
+
+def cosine_decay(lr: float, samples: int, last: float = 0.02) -> Callable[[Progress], Mapping[str, Any]]:
+    """Return a schedule from `lr` along a cosine to `last` times it after `samples`, then constant."""
+
+    def rate(progress: Progress) -> Mapping[str, Any]:
+        share = min(progress.samples / samples, 1.0)
+        return {"lr": lr * (last + (1 - last) * 0.5 * (1 + cos(pi * share)))}
+
+    return rate
 
 
 def inverse_decay(lr: float, halving: int | None) -> Callable[[Progress], Mapping[str, Any]] | None:

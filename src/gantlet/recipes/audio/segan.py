@@ -1,7 +1,9 @@
 """SEGAN: Speech Enhancement Generative Adversarial Network (Pascual, Bonafonte & Serra, 2017), arXiv:1703.09452.
 
 G takes noisy waves to clean ones, D sees a wave beside the noisy one it came from. Numbers are those of the paper and
-of the authors' code. z is drawn while training; `apply` takes its mean, 0, so that one input has one output.
+of the authors' code, but for what the framework sets: there convolutions begin at truncated N(0, .02) and RMSprop is
+TensorFlow's (decay .9, epsilon 1e-10), here both are PyTorch's defaults (RMSprop: alpha .99, epsilon 1e-8). z is drawn
+while training; `apply` takes its mean, 0, so that one input has one output.
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from gantlet.losses.penalties import gradient_norm_squared
-from gantlet.recipe import Batch, Losses, Nets, Phase, Progress, Recipe
+from gantlet.recipe import Batch, Nets, Progress, Recipe
 
 # What G imitates of sounds [N, C, T]: [N, ...] in [-1, 1]. Progress is None where sounds are not trained on.
 Pictures = Callable[[Nets, Tensor, Progress | None], Tensor]
@@ -17,16 +16,6 @@ Pictures = Callable[[Nets, Tensor, Progress | None], Tensor]
 def waves(nets: Nets, audio: Tensor, progress: Progress | None) -> Tensor:
     """Return the sounds themselves, [N, C, T]."""
     return audio
-
-
-def lazy_r1(game: Recipe, gamma: float, every: int) -> Recipe:
-    """Return the game with gamma / 2 |grad D|^2 on reals as a phase of its own, every so many steps (Karras 2020)."""
-
-    def r1_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
-        y = batch.get("label")
-        return {"r1": gamma / 2 * gradient_norm_squared(lambda x: nets.D(x, y), batch["image"]).mean()}
-
-    return replace(game, phases=(*game.phases, Phase(player="D", loss=r1_loss, every=every)))
 
 
 def of_sounds(game: Recipe, pictures: Pictures) -> Recipe:

@@ -18,8 +18,8 @@ from gantlet.losses.adversarial import nonsaturating, wasserstein
 from gantlet.networks import cnn
 from gantlet.networks.wavegan import Discriminator, Generator
 from gantlet.recipe import Draws, Nets, Progress, Recipe
-from gantlet.recipes.audio.sound_gan import lazy_r1, of_sounds
-from gantlet.recipes.image_gan import Latent, image_gan, normal, uniform
+from gantlet.recipes.audio.sound_gan import of_sounds
+from gantlet.recipes.image_gan import Latent, image_gan, lazy_r1, normal, uniform
 from gantlet.recipes.images.wgan_gp import gradient_penalty
 from gantlet.recipes.optimizers import adam, inverse_decay
 

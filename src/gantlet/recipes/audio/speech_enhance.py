@@ -70,6 +70,7 @@ def speech_enhance(
     lr: float = 5e-4,  # AdamW, G (CMGAN)
     d_lr: float = 1e-3,  # AdamW, D (CMGAN)
     decay_samples: int | None = None,  # the rate falls along a cosine until then; None for constant
+    clip_norm: float = 5.0,  # largest norm of G's gradient (default of SpeechBrain, in which MetricGAN+ was published)
     batch_size: int = 4,  # CMGAN
     average_halflife: int = 2_000,  # of G's moving average, in samples; the papers keep none
 ) -> Recipe:
@@ -77,7 +78,7 @@ def speech_enhance(
     shape = Shape(sample_rate, power, tuple(widths), hidden, blocks, d_width)
     weights = Weights(ri_weight, magnitude_weight, time_weight, adversarial_weight, adversarial_start)
     mix = Mixing(sample_rate, snr_low, snr_high, clean_share)
-    pace = Pace(lr, d_lr, decay_samples, batch_size, average_halflife)
+    pace = Pace(lr, d_lr, decay_samples, clip_norm, batch_size, average_halflife)
     return enhancement(normalised_si_sdr, shape, mix, weights, pace)
 
 
@@ -101,6 +102,7 @@ def speech_enhance_stoi(
     lr: float = 5e-4,  # AdamW, G (CMGAN)
     d_lr: float = 1e-3,  # AdamW, D (CMGAN)
     decay_samples: int | None = None,  # the rate falls along a cosine until then; None for constant
+    clip_norm: float = 5.0,  # largest norm of G's gradient (default of SpeechBrain, in which MetricGAN+ was published)
     batch_size: int = 4,  # CMGAN
     average_halflife: int = 2_000,  # of G's moving average, in samples; the papers keep none
 ) -> Recipe:
@@ -108,7 +110,7 @@ def speech_enhance_stoi(
     shape = Shape(sample_rate, power, tuple(widths), hidden, blocks, d_width)
     weights = Weights(ri_weight, magnitude_weight, time_weight, adversarial_weight, adversarial_start)
     mix = Mixing(sample_rate, snr_low, snr_high, clean_share)
-    pace = Pace(lr, d_lr, decay_samples, batch_size, average_halflife)
+    pace = Pace(lr, d_lr, decay_samples, clip_norm, batch_size, average_halflife)
     return enhancement(lambda estimate, reference: stoi(estimate, reference, sample_rate), shape, mix, weights, pace)
 
 
@@ -147,6 +149,7 @@ class Pace:
     lr: float
     d_lr: float
     decay_samples: int | None
+    clip_norm: float
     batch_size: int
     average_halflife: int
 
@@ -159,7 +162,7 @@ def enhancement(metric: Metric, shape: Shape, mix: Mixing, weights: Weights, pac
     players = {
         "G": Player(
             networks={"G": G}, optimizer=adamw(pace.lr, (0.9, 0.999)), average_halflife=pace.average_halflife,
-            schedule=maybe_decay(pace.lr, pace.decay_samples), clip_norm=5.0,
+            schedule=maybe_decay(pace.lr, pace.decay_samples), clip_norm=pace.clip_norm,
         )
     }  # fmt: skip
     phases: tuple[Phase, ...] = (Phase(player="G", loss=game.generator),)

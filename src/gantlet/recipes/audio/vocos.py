@@ -20,9 +20,9 @@ from gantlet.networks.waveform_discriminators import (
 )
 from gantlet.recipe import Player, Recipe
 from gantlet.recipes.audio.vocoder import VocoderGame, hearing, mel_spec, window
-from gantlet.recipes.optimizers import adamw
+from gantlet.recipes.optimizers import adamw, cosine_decay
 from gantlet.recipes.pacing import Pacing
-from gantlet.recipes.translation.restoration import RESTORATION, cosine_decay
+from gantlet.recipes.translation.restoration import RESTORATION
 
 DATA = "excerpts"
 LEAST = 1e-5  # magnitude that a rough spectrum has everywhere: G multiplies it, and nothing comes of 0
@@ -74,7 +74,8 @@ def vocos(
 ) -> Recipe:
     """ConvNeXt blocks at the rate of frames, an inverse STFT; hinge, averaged over sub-discriminators; 45 x mel.
 
-    Mels are HTK's, their log cut at 1e-7. Frames are laid so that F of them stand for F hops exactly.
+    Mels are HTK's, their log cut at 1e-7. Frames are laid so that F of them stand for F hops exactly. Feature matching
+    compares all maps of the period discriminators, as HiFi-GAN does; the authors leave each one's first map out.
     """
     spec = mel_spec(sample_rate, window(sample_rate, n_fft, 43), hop, mels, low, high, htk=True, floor=1e-7)
     game = VocoderGame(

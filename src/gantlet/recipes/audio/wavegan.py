@@ -10,8 +10,8 @@ from __future__ import annotations
 from gantlet.losses.adversarial import nonsaturating, wasserstein
 from gantlet.networks.wavegan import Discriminator, Generator
 from gantlet.recipe import Recipe
-from gantlet.recipes.audio.sound_gan import lazy_r1, of_sounds, waves
-from gantlet.recipes.image_gan import image_gan, uniform
+from gantlet.recipes.audio.sound_gan import of_sounds, waves
+from gantlet.recipes.image_gan import image_gan, lazy_r1, uniform
 from gantlet.recipes.images.wgan_gp import gradient_penalty
 from gantlet.recipes.optimizers import adam, inverse_decay
 

@@ -2,7 +2,8 @@
 
 Sampling takes `truncation` (latents within this size: better pictures, fewer kinds) and `standing` (that many batches
 of 64, whose statistics batch norm then takes instead of those of training; 100 in the paper), see truncation.py.
-Collapse late in training is expected (section 4): the checkpoint marked best is the one to keep.
+Collapse late in training is expected (section 4): the checkpoint marked best is the one to keep. The half-life of the
+moving average, constant in the paper, is at most a twentieth of the samples seen here (engine/average.py).
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ PRESETS: dict[str, dict[str, dict[str, object]]] = {
     "biggan": {
         "imagenet256": dict(resolution=256, num_classes=1000, g_attention=128),  # Table 5
         "imagenet512": dict(resolution=512, num_classes=1000),  # Table 6
-        "imagenet128_pytorch": dict(  # BigGAN-PyTorch, launch_BigGAN_bs256x8.sh: 8 accumulations of 256
+        # BigGAN-PyTorch, launch_BigGAN_bs256x8.sh: 8 accumulations of 256. Its --adam_eps 1e-6 and --SN_eps 1e-6 are
+        # not taken over: Adam's epsilon is PyTorch's 1e-8, that of the power iteration 1e-12.
+        "imagenet128_pytorch": dict(
             num_classes=1000, d_updates=1, g_lr=1e-4, d_lr=4e-4, orthogonal_weight=0.0
         ),
         "cifar10_pytorch": dict(  # BigGAN-PyTorch, launch_cifar_ema.sh: 500 epochs

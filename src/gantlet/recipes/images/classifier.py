@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import cos, pi
-from typing import Any
+from collections.abc import Sequence
 
 from torch import Tensor
 
 from gantlet.losses.likelihood import class_loss
 from gantlet.networks.classifier import Classifier
 from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe
-from gantlet.recipes.optimizers import adam
+from gantlet.recipes.optimizers import adam, cosine_decay
 
 TINY = dict(channels=1, resolution=8, num_classes=3, width=4, num_features=8, batch_size=8, total_samples=64)
 QUICK: dict[str, dict[str, object]] = {"classifier": dict()}
@@ -37,16 +35,14 @@ def classifier(
         progress.report("accuracy", (logits.argmax(1) == batch["label"]).float())
         return {"class": class_loss(logits, batch["label"]).mean()}
 
-    def cosine(progress: Progress) -> Mapping[str, Any]:
-        return {"lr": lr * 0.5 * (1 + cos(pi * min(progress.samples / total_samples, 1.0)))}
-
     def apply(nets: Nets, inputs: Tensor) -> Tensor:
         logits: Tensor = nets.C(inputs)
         return logits
 
     network = Classifier(channels, num_classes, width, num_features, strides, pool)
+    schedule = cosine_decay(lr, total_samples, last=0.0)
     return Recipe(
-        players={"C": Player(networks={"C": network}, optimizer=adam(lr, (0.9, 0.999)), schedule=cosine)},
+        players={"C": Player(networks={"C": network}, optimizer=adam(lr, (0.9, 0.999)), schedule=schedule)},
         phases=(Phase(player="C", loss=loss),),
         batch_size=batch_size,
         apply=apply,

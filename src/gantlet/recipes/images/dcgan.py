@@ -22,7 +22,7 @@ def dcgan(
     *,
     channels: int = 3,  # of the pictures; filled from the data
     resolution: int | Sequence[int] = 64,  # side, or (height, width); filled from the data
-    latent_dim: int = 100,  # size of z (section 4)
+    latent_dim: int = 100,  # size of z, normal here; the paper's is uniform (Fig. 1)
     g_width: int = 128,  # feature maps before G's last layer: 1024-512-256-128 at 64 pixels (Figure 1)
     d_width: int = 128,  # feature maps of D's first layer (as G; the authors' script later took 64)
     lr: float = 2e-4,  # Adam (section 4)

@@ -19,6 +19,7 @@ from gantlet.networks import dcgan
 from gantlet.networks import mmd_gan as networks
 from gantlet.recipe import Batch, Losses, Nets, Phase, Player, Progress, Recipe
 from gantlet.recipes.image_gan import normal, report_diversity, report_game, sampler, uniform
+from gantlet.recipes.images.wgan import critic_updates
 from gantlet.recipes.optimizers import adam, rmsprop
 from gantlet.recipes.signs import IMAGE_GAN
 
@@ -156,9 +157,6 @@ def mmd_gan_2017(
         root = biased_mmd2(kernel, real_code, fake_code).clamp_min(1e-8).sqrt()
         return {"adversarial": root, "hinge": hinge_weight * rank_hinge(real_code, fake_code)}
 
-    def critic_updates(progress: Progress) -> int:
-        return 100 if warm_steps and (progress.step < warm_steps or progress.step % 500 == 0) else d_updates
-
     def critic_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
         real = batch["image"]
         fake = nets.G(normal(progress, latent_dim))
@@ -183,7 +181,10 @@ def mmd_gan_2017(
             "G": Player(networks={"G": G}, optimizer=rmsprop(lr), average_halflife=average_halflife),
             "D": Player(networks={"D": D}, optimizer=rmsprop(lr), constrain=constrain),
         },
-        phases=(Phase(player="D", loss=critic_loss, updates=critic_updates), Phase(player="G", loss=generator_loss)),
+        phases=(
+            Phase(player="D", loss=critic_loss, updates=critic_updates(d_updates, warm_steps)),
+            Phase(player="G", loss=generator_loss),
+        ),
         batch_size=batch_size,
         sample=sampler(normal, latent_dim),
         signs=IMAGE_GAN,

@@ -3,8 +3,9 @@
 Beside the generator of clean pictures there is one of noise, and D sees only their sum beside noisy real pictures. What
 keeps the two apart is a constraint on the noise: its distribution (si1, sd1, sd2) or what may be done to it without
 changing it (si2). Sums are clipped to [-1, 1], as clipped data was; nothing happens to data that was not. Numbers are
-those of the authors' code (takuhirok/NR-GAN), but for one thing: there G and G_n share one update, here each has its
-own, so that the noise may learn slower than the pictures.
+those of the authors' code (takuhirok/NR-GAN), but for two things. There G and G_n share one update, here each has its
+own, so that the noise may learn slower than the pictures. There intensities are scaled by 255/256 and U(0, 1/128) is
+added to reals (dequantisation), here nothing is.
 """
 
 from __future__ import annotations

@@ -7,13 +7,11 @@ appendix B); labels enter D as a projection (Miyato & Koyama, 2018). The network
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gantlet.losses.adversarial import nonsaturating
-from gantlet.losses.penalties import gradient_norm_squared
 from gantlet.networks import strided
-from gantlet.recipe import Batch, Losses, Nets, Phase, Progress, Recipe
-from gantlet.recipes.image_gan import image_gan
+from gantlet.recipe import Recipe
+from gantlet.recipes.image_gan import image_gan, lazy_r1
 from gantlet.recipes.optimizers import adam, inverse_decay
 
 TINY = dict(
@@ -45,10 +43,6 @@ def r1gan(
 ) -> Recipe:
     """The non-saturating game with gamma/2 |grad D(x)|^2 on real pictures, no norm in D: it converges locally."""
 
-    def r1_loss(nets: Nets, batch: Batch, progress: Progress) -> Losses:
-        y = batch.get("label")
-        return {"r1": r1_gamma / 2 * gradient_norm_squared(lambda x: nets.D(x, y), batch["image"]).mean()}
-
     game = image_gan(
         G=strided.Generator(latent_dim, channels, resolution, g_width, num_classes, hidden),
         D=strided.Discriminator(channels, resolution, d_width, num_classes, hidden),
@@ -61,4 +55,4 @@ def r1gan(
         batch_size=batch_size,
         average_halflife=average_halflife,
     )
-    return replace(game, phases=(*game.phases, Phase(player="D", loss=r1_loss, every=r1_every)))
+    return lazy_r1(game, r1_gamma, r1_every)

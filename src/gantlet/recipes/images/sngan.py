@@ -74,7 +74,8 @@ def sngan_cnn(
     """Small strided convolutions, spectral norm on every layer of D, hinge loss, one update each.
 
     The networks are the paper's standard CNN (Table 3) with D's 3x3 layers after the first left out: half the work,
-    made for two cores. With classes: the label's embedding beside z in G, projection in D.
+    made for two cores; D's leaky ReLU has a slope of .2, the paper's .1. With classes: the label's embedding beside z
+    in G, projection in D.
     """
     return image_gan(
         G=cnn.Generator(latent_dim, channels, resolution, g_width, num_classes),

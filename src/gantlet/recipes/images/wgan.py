@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gantlet.losses.adversarial import wasserstein
 from gantlet.losses.penalties import clip_weights
@@ -18,6 +18,15 @@ QUICK: dict[str, dict[str, object]] = {
 }
 
 
+def critic_updates(d_updates: int, warm_steps: int) -> Callable[[Progress], int]:
+    """Return how often the critic is updated: 100 times in the first steps and at every 500th, unless these are 0."""
+
+    def updates(progress: Progress) -> int:
+        return 100 if warm_steps and (progress.step < warm_steps or progress.step % 500 == 0) else d_updates
+
+    return updates
+
+
 def wgan(
     *,
     channels: int = 3,  # of the pictures; filled from the data
@@ -30,11 +39,9 @@ def wgan(
     warm_steps: int = 25,  # first steps with 100 critic updates, as at every 500th later (authors' code); 0 for neither
     lr: float = 5e-5,  # RMSprop, alpha of Algorithm 1; momentum destabilises the critic
     batch_size: int = 64,  # m of Algorithm 1
+    average_halflife: int = 10_000,  # of G's moving average, in samples (Karras 2018); the paper keeps none
 ) -> Recipe:
     """A critic with clipped weights approximates the Wasserstein distance; its loss falls as the samples improve."""
-
-    def critic_updates(progress: Progress) -> int:
-        return 100 if warm_steps and (progress.step < warm_steps or progress.step % 500 == 0) else d_updates
 
     return image_gan(
         G=networks.Generator(latent_dim, channels, resolution, g_width),
@@ -44,8 +51,8 @@ def wgan(
         latent_dim=latent_dim,
         g_optimizer=rmsprop(lr),
         d_optimizer=rmsprop(lr),
-        d_updates=critic_updates,
+        d_updates=critic_updates(d_updates, warm_steps),
         constrain=clip_weights(clip),
         batch_size=batch_size,
-        average_halflife=10_000,
+        average_halflife=average_halflife,
     )

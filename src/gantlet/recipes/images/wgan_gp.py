@@ -48,7 +48,8 @@ def wgan_gp(
 ) -> Recipe:
     """A Wasserstein critic whose gradient norm is kept at 1 between real and fake; convolutional, no critic norm.
 
-    The kernels are DCGAN's 4x4, where the authors' MNIST script takes 5x5.
+    The networks are DCGAN's: 4x4 kernels, at 28 pixels two stages, batch norm in G, weights N(0, .02), tanh. The
+    authors' MNIST script has 5x5, three stages, no norm in G beside the penalty, He's and Glorot's weights, a sigmoid.
     """
     return image_gan(
         G=dcgan.Generator(latent_dim, channels, resolution, g_width),
@@ -80,7 +81,10 @@ def wgan_gp_resnet(
     batch_size: int = 64,  # of the critic (authors' code)
     average_halflife: int = 10_000,  # of G's moving average, in samples (Karras 2018); the paper keeps none
 ) -> Recipe:
-    """The residual CIFAR-10 networks of appendix F: mean pooling, no norm in the critic."""
+    """The residual CIFAR-10 networks of appendix F: mean pooling, no norm in the critic.
+
+    The authors lay grey levels at 2 (x / 256) - 1 and add U(0, 1/128) to reals (dequantisation); here nothing is added.
+    """
     return image_gan(
         G=resnet.Generator(latent_dim, channels, resolution, g_width),
         D=resnet.Discriminator(channels, resolution, d_width, mean=True),

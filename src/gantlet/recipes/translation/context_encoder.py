@@ -37,7 +37,7 @@ def context_encoder(
     overlap: int = 7,  # border of the centre that is drawn though known, in pixels (section 3.2)
     overlap_factor: float = 10.0,  # weight of the squared error there (idem)
     pixel_weight: float = 0.999,  # of the squared error (section 5.2)
-    adversarial_weight: float = 0.001,  # idem
+    adversarial_weight: float = 0.001,  # idem; 0 for none and no D
     lr: float = 2e-4,  # Adam of D (authors' code)
     lr_factor: float = 10.0,  # G's rate as a multiple of D's (section 5.2: ten times higher)
     beta1: float = 0.5,  # authors' code
@@ -51,19 +51,16 @@ def context_encoder(
     """
     area = Centre(*height_width(resolution), overlap)
     game = Game(area, overlap_factor, pixel_weight, adversarial_weight)
-    g_lr = lr * lr_factor
+    g_optimizer, d_optimizer = adam(lr * lr_factor, (beta1, 0.999)), adam(lr, (beta1, 0.999))
+    G = Generator(channels, resolution, width, bottleneck)
+    players = {"G": Player(networks={"G": G}, optimizer=g_optimizer, average_halflife=average_halflife)}
+    phases: tuple[Phase, ...] = (Phase(player="G", loss=game.generator),)
+    if adversarial_weight:
+        players["D"] = Player(networks={"D": Discriminator(channels, resolution, d_width)}, optimizer=d_optimizer)
+        phases = (Phase(player="D", loss=game.discriminator), *phases)
     return Recipe(
-        players={
-            "G": Player(
-                networks={"G": Generator(channels, resolution, width, bottleneck)},
-                optimizer=adam(g_lr, (beta1, 0.999)),
-                average_halflife=average_halflife,
-            ),
-            "D": Player(
-                networks={"D": Discriminator(channels, resolution, d_width)}, optimizer=adam(lr, (beta1, 0.999))
-            ),
-        },
-        phases=(Phase(player="D", loss=game.discriminator), Phase(player="G", loss=game.generator)),
+        players=players,
+        phases=phases,
         batch_size=batch_size,
         apply=area.fill,
         example=area.example,
@@ -129,11 +126,11 @@ class Game:
     def generator(self, nets: Nets, batch: Batch, progress: Progress) -> Losses:
         """Squared error of the centre, more of it where it overlaps what is known, and D's judgement."""
         real, fake = crop(batch["image"], self.area.middle), self.area.drawn(nets, batch["image"])
-        fake_logits = nets.D(fake)
         inside = crop(self.area.hole(real), self.area.middle)
         weight = self.overlap_factor - (self.overlap_factor - 1) * inside
         report_psnr(progress, fake, real, "hole_psnr")
-        return {
-            "adversarial": self.adversarial_weight * nonsaturating.generator(fake_logits, fake_logits).mean(),
-            "pixels": self.pixel_weight * (weight * (fake.float() - real).square()).mean(),
-        }
+        terms = {"pixels": self.pixel_weight * (weight * (fake.float() - real).square()).mean()}
+        if self.adversarial_weight:
+            fake_logits = nets.D(fake)
+            terms["adversarial"] = self.adversarial_weight * nonsaturating.generator(fake_logits, fake_logits).mean()
+        return terms

@@ -57,7 +57,7 @@ def inpaint(
     halves: float = 0.0,  # weight of holes that are half the picture
     pixel_weight: float = 1.0,  # of L1 over the whole picture (section 3.3)
     feature_weight: float = 0.0,  # of the distance of D's features (LaMa: 100)
-    adversarial_weight: float = 1.0,  # section 3.3: 1 to 1
+    adversarial_weight: float = 1.0,  # section 3.3: 1 to 1; 0 for none, and no D unless its features are matched
     warm_up: int = 0,  # samples of L1 alone, before D's judgement sets in; the papers have none
     lr: float = 1e-4,  # Adam of G (authors' code)
     d_lr: float = 1e-4,  # Adam of D (idem)
@@ -75,22 +75,26 @@ def inpaint(
     holes = random_holes(rectangles, strokes, marks, halves)
     game = Game(holes, pixel_weight, feature_weight, adversarial_weight, warm_up)
     unets = [GatedUNet(channels, width, fourier_blocks if fourier else 0, filled) for _ in range(2 if refine else 1)]
+    players = {
+        "G": Player(
+            networks={"G": Refined(*unets, filled=filled)},
+            optimizer=adam(lr, (beta1, beta2)),
+            schedule=maybe_decay(lr, decay_samples),
+            average_halflife=average_halflife,
+        )
+    }
+    phases: tuple[Phase, ...] = (Phase(player="G", loss=game.generator),)
+    if adversarial_weight or feature_weight:
+        players["D"] = Player(
+            networks={"D": sn_patchgan.published(channels + 1, d_width)},
+            optimizer=adam(d_lr, (beta1, beta2)),
+            schedule=maybe_decay(d_lr, decay_samples),
+            constrain=power_iteration,
+        )
+        phases = (Phase(player="D", loss=game.discriminator, start=warm_up), *phases)
     return Recipe(
-        players={
-            "G": Player(
-                networks={"G": Refined(*unets, filled=filled)},
-                optimizer=adam(lr, (beta1, beta2)),
-                schedule=maybe_decay(lr, decay_samples),
-                average_halflife=average_halflife,
-            ),
-            "D": Player(
-                networks={"D": sn_patchgan.published(channels + 1, d_width)},
-                optimizer=adam(d_lr, (beta1, beta2)),
-                schedule=maybe_decay(d_lr, decay_samples),
-                constrain=power_iteration,
-            ),
-        },
-        phases=(Phase(player="D", loss=game.discriminator, start=warm_up), Phase(player="G", loss=game.generator)),
+        players=players,
+        phases=phases,
         batch_size=batch_size,
         apply=fill,
         example=game.example,
@@ -135,11 +139,12 @@ class Game:
         stages, fake = self.completed(nets, image, mask)
         report_hole(progress, stages[-1], image, mask)
         terms = {"pixels": self.pixel_weight * torch.stack([l1(stage, image) for stage in stages]).sum(0).mean()}
-        if progress.samples < self.warm_up:
+        if progress.samples < self.warm_up or not (self.adversarial_weight or self.feature_weight):
             return terms
         features = nets.D.features(fake)
-        fake_logits = nets.D.judge(features)
-        terms["adversarial"] = self.adversarial_weight * hinge.generator(fake_logits, fake_logits).mean()
+        if self.adversarial_weight:
+            fake_logits = nets.D.judge(features)
+            terms["adversarial"] = self.adversarial_weight * hinge.generator(fake_logits, fake_logits).mean()
         if self.feature_weight:
             with torch.no_grad():
                 wanted = nets.D.features(torch.cat([image, mask], 1))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import cos, pi
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gantlet.recipe import Progress
+from gantlet.recipes.optimizers import cosine_decay
 from gantlet.recipes.signs import all_knowing_discriminator, dead_discriminator
 
 RESTORATION = (all_knowing_discriminator, dead_discriminator)  # a restored picture has no diversity to lose
@@ -22,16 +22,6 @@ def report_psnr(progress: Progress, restored: Tensor, clean: Tensor, name: str =
     with torch.no_grad():
         error = (restored.float().clamp(-1, 1) - clean).square().flatten(1).mean(1)
         progress.report(name, 10 * torch.log10(4 / error.clamp_min(1e-10)))
-
-
-def cosine_decay(lr: float, samples: int, last: float = 0.02) -> Schedule:
-    """Return a schedule from `lr` along a cosine to `last` times it after `samples`, then constant."""
-
-    def rate(progress: Progress) -> Mapping[str, Any]:
-        share = min(progress.samples / samples, 1.0)
-        return {"lr": lr * (last + (1 - last) * 0.5 * (1 + cos(pi * share)))}
-
-    return rate
 
 
 def maybe_decay(lr: float, samples: int | None) -> Schedule | None:

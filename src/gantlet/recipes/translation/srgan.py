@@ -25,10 +25,10 @@ from gantlet.networks.sn_patchgan import patches
 from gantlet.networks.unet_discriminator import UNetDiscriminator
 from gantlet.recipe import Batch, Draws, Losses, Nets, Phase, Player, Progress, Recipe, Tiling
 from gantlet.recipes.image_gan import report_game
-from gantlet.recipes.optimizers import adam
+from gantlet.recipes.optimizers import adam, cosine_decay
 from gantlet.recipes.pacing import Pacing
 from gantlet.recipes.translation.degrading import Degradation, bicubic, second_order
-from gantlet.recipes.translation.restoration import RESTORATION, Schedule, cosine_decay, report_psnr
+from gantlet.recipes.translation.restoration import RESTORATION, Schedule, report_psnr
 
 DATA = "patches"
 TINY = dict(

@@ -35,7 +35,7 @@ TINY = dict(
     motion_dim=8,
     width=8,
     batch_size=8,
-) | dict(g_width=8, d_width=8, hidden=16, r1_every=2, image_frames=2, average_halflife=100, width=8)
+) | dict(g_width=8, d_width=8, hidden=16, r1_every=2, image_frames=2, average_halflife=100)
 QUICK: dict[str, dict[str, object]] = {
     "mocogan": dict(  # docs/lab-log.md, 2026-11-22
         content_dim=16, noise_dim=8, g_width=16, d_width=16, hidden=256, sparse_frames=3, r1_gamma=1.0, r1_every=8,

@@ -1,4 +1,8 @@
-"""TGAN: Temporal Generative Adversarial Nets with Singular Value Clipping (Saito et al., 2017), arXiv:1611.06624."""
+"""TGAN: Temporal Generative Adversarial Nets with Singular Value Clipping (Saito et al., 2017), arXiv:1611.06624.
+
+The authors' code also keeps the gains of D's batch norms above .01 standard deviations, ours above 0; for what differs
+in the networks see networks/tgan.py.
+"""
 
 from __future__ import annotations
 
