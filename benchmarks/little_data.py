@@ -53,7 +53,7 @@ def one(key: str, arm: str, seed: int, seconds: float, per_class: int, runs: Pat
     judgement = gantlet.evaluate(model, "fashion_mnist", num=10_000)
     values = judgement.values
     ROWS.keep(key, {
-        **facts, "recipe": model.about["recipe"], "remedies": model.about["remedies"],
+        **facts, **{name: model.about[name] for name in ("recipe", "arguments", "remedies")},
         "fid_over_floor": judgement.fid_over_floor, "coverage": values["coverage"], "recall": values["recall"],
         "classes": values["classes_covered"], "protocol": judgement.to_json()["protocol"],
     })  # fmt: skip

@@ -216,7 +216,8 @@ def play(name: str, mixture: Mixture, seed: int) -> tuple[Row, Tensor]:
     assert recipe.sample is not None
     with torch.inference_mode():
         points = recipe.sample(state.nets.averaged, SampleDraws(seed, range(SAMPLES)))
-    facts = {"seconds": state.counters.seconds, "steps": STEPS, "rollbacks": len(state.rollbacks)}
+    facts = {"seconds": state.counters.seconds, "steps": STEPS, "batch_size": BATCH, "latent_dim": LATENT,
+             "rollbacks": len(state.rollbacks)}  # fmt: skip
     return {**score(points, mixture), **facts}, points
 
 

@@ -45,7 +45,7 @@ BEGIN, END = "<!-- figures: written by benchmarks/reliability.py page -->", "<!-
 HELP = {"gantlet --help": ["--help"], "gantlet train --help": ["train", "--help"]}
 
 
-def workplace() -> Path:
+def scratch() -> Path:
     """Return where damaged files are read, and kept if they do harm."""
     folder = Path(tempfile.gettempdir()) / "gantlet-reliability"
     folder.mkdir(exist_ok=True)
@@ -53,11 +53,11 @@ def workplace() -> Path:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "GANTLET_CACHE": str(workplace() / "cache")}
+    return {**os.environ, "OMP_NUM_THREADS": "1", "GANTLET_CACHE": str(scratch() / "cache")}
 
 
 def every_kind() -> list[str]:
-    words = [sys.executable, str(HERE / "breaking.py"), "list", str(workplace() / "list")]
+    words = [sys.executable, str(HERE / "breaking.py"), "list", str(scratch() / "list")]
     told = subprocess.run(words, capture_output=True, text=True, check=True, env=environment()).stdout
     return list(json.loads(told.splitlines()[-1]))
 
@@ -81,7 +81,7 @@ def watched(words: list[str], folder: Path) -> tuple[int | None, str]:
 
 def broken(kind: str, how: str, amount: float, seed: int) -> Row:
     """Read damaged files of one kind, in as many processes as it takes; return the counts."""
-    folder = workplace() / f"{how} {kind}".replace(" ", "-").replace("/", "-")
+    folder = scratch() / f"{how} {kind}".replace(" ", "-").replace("/", "-")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     row: Row = {"files": 0, "read": 0, "refused": 0, "failure": 0, "signals": 0, "hangs": 0, "slowest_seconds": 0.0,
@@ -162,7 +162,7 @@ def counted(row: Row) -> Row:
 def measure(rows: Rows, key: str, work: Any) -> None:
     """Keep what some work returns, unless the row is there."""
     if key not in rows.read():
-        with tempfile.TemporaryDirectory(dir=workplace()) as top:
+        with tempfile.TemporaryDirectory(dir=scratch()) as top:
             began = time.perf_counter()
             row = work(Path(top))
             rows.keep(key, {**row, "took_seconds": round(time.perf_counter() - began, 1)})
@@ -190,7 +190,7 @@ def table(rows: Rows) -> int:
 
 
 def figures(rows: Rows) -> list[str]:
-    """Return the lines of the page's table, from this benchmark's rows and those of unbreakable.py."""
+    """Return the lines of the page's table, from this benchmark's rows and those of others of its kind."""
     found, lines = rows.read(), ["| what was done | how often | what went wrong |", "| --- | --- | --- |"]
     for how, words in (("mutations", "damaged files read"), ("fuzz", "fuzzed files read")):
         its = [row for key, row in found.items() if key.startswith(how)]
@@ -226,15 +226,26 @@ def figures(rows: Rows) -> list[str]:
             lines.append(
                 f"| soak: {key.split('/')[1]}, {row['minutes']:g} minutes | {events} | {row['failures']}; {grew} |"
             )
-    return [*lines, *older()]
+    return [*lines, *chosen(), *older()]
+
+
+def chosen() -> list[str]:
+    """Return the lines of files made by hand, of which it is known what should become of them."""
+    lines = []
+    for name, what in (("clips", "odd and broken clips"), ("recordings", "odd and broken recordings")):
+        row = json.loads((HERE / "results" / f"damaged_{name}.json").read_text())
+        said = f"{row['read']} read, {row['refused']} refused; slowest {row['slowest_seconds']:.1f} s"
+        lines.append(f"| {what}, by hand and at random | {row['count']} | {row.get('failure', 0)}; {said} |")
+    stored = json.loads((HERE / "results" / "applying.json").read_text())
+    its = [row["outcome"] for key, row in stored.items() if key.startswith("wrong/")]
+    counts = {outcome: its.count(outcome) for outcome in ("failure", "made", "refused")}
+    told = f"{counts['failure']}; {counts['made']} made, {counts['refused']} refused in a sentence"
+    return [*lines, f"| odd and wrong inputs of `gantlet apply` | {len(its)} | {told} |"]
 
 
 def older() -> list[str]:
     """Return the lines of what unbreakable.py measured."""
-    path = HERE / "results" / "unbreakable.json"
-    if not path.is_file():
-        return []
-    row = json.loads(path.read_text())
+    row = json.loads((HERE / "results" / "unbreakable.json").read_text())
     saving, plain, full = row["kills_while_saving"], row["kills_while_saving"]["plain_torch_save"], row["full_disk"]
     return [
         f"| SIGKILLs aimed at saving 10 MB | {saving['kills']} | {saving['failures']}; {plain['unreadable']} of "

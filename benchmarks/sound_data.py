@@ -27,7 +27,7 @@ def audio(name: str) -> Path:
     """Return the place of one of the shared archives."""
     folder = os.environ.get("GANTLET_DATA")
     if not folder:
-        raise SystemExit("Set GANTLET_DATA to the folder whose sub-folder audio holds the archives (docs: sound).")
+        raise SystemExit("Set GANTLET_DATA to a folder with the archives in audio: see benchmarks/README.md.")
     return Path(folder) / "audio" / name
 
 

@@ -48,7 +48,7 @@ def one(recipe: str, data: str, stress: str, auto: bool, seed: int, seconds: flo
         return
     values = (judged := gantlet.evaluate(model, data, num=2000)).values
     ROWS.keep(key, {**facts, "fid_over_floor": judged.fid_over_floor, "classes": values.get("classes_covered", 0),
-                    "coverage": values["coverage"]})  # fmt: skip
+                    "coverage": values["coverage"], "arguments": model.about["arguments"]})  # fmt: skip
 
 
 def healthy(row: Row, reference: float) -> bool:

@@ -83,7 +83,8 @@ def one(game: str, seed: int, seconds: float, runs: Path) -> None:
     model, facts = train(recipe, path, runs / f"{game}-{seed}", seconds=seconds, seed=seed, **options)
     classify = extractor("auto", open_images("mnist"), note=print)
     samples = torch.cat([model.sample(2000, seed=seed * 1000 + part) for part in range(SAMPLES // 2000)])
-    ROWS.keep(key, {**facts, **scores(shares(classified(samples, classify)), shares(digits))})
+    told = {name: model.about[name] for name in ("recipe", "arguments", "remedies")}
+    ROWS.keep(key, {**facts, **told, **scores(shares(classified(samples, classify)), shares(digits))})
 
 
 def floor(runs: Path) -> None:

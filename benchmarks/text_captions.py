@@ -43,7 +43,7 @@ def place(folder: Path, data: str) -> Path:
     """Write a set below a folder as train and test parts; return where."""
     root = os.environ.get("GANTLET_DATA")
     if not root:
-        raise SystemExit("Set GANTLET_DATA to the folder whose sub-folder text holds the texts (docs: text).")
+        raise SystemExit("Set GANTLET_DATA to a folder with the texts in text: see benchmarks/README.md.")
     texts, where = Path(root) / "text", folder / f"data-{data}"
     parts: dict[str, bytes]
     if data == "captions":

@@ -2,7 +2,8 @@
 
     python benchmarks/text_speed.py                 two threads, the canonical size (5,000 symbols, 20 tokens, LSTM 32)
 
-Prints the best of several rounds: what else runs on the machine only ever slows one down.
+The best of several rounds: what else runs on the machine only ever slows one down. Keeps and prints a row for each in
+results/text_speed.json; measured again at every call.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from gantlet.engine.run import Run
 from gantlet.networks.lstm import LSTM
 from gantlet.recipe import Recipe
 from gantlet.recipes import catalogue
+from slices import Rows
 
+ROWS = Rows("text_speed")
 VOCABULARY, LENGTH, BATCH = 5004, 20, 64
 ROUNDS, STEPS = 5, 30
 
@@ -106,14 +109,18 @@ def main() -> None:
         times = [(best(by_engine, 1), best(by_hand, 1)) for _ in range(ROUNDS)]  # in turn: both see the same machine
     finally:
         shutil.rmtree(out, ignore_errors=True)
-    engine, hand = (min(pair[side] for pair in times) / STEPS for side in (0, 1))
-    print(f"text_mle: {1e3 * engine:.1f} ms a step, a bare loop {1e3 * hand:.1f} ms: {engine / hand - 1:+.1%}")
-    for name, changes in (
-        ("text_mle, LSTM 32", {}),
-        ("text_mle, LSTM 256", {"hidden": 256, "width": 128}),
-    ):
-        print(f"{name}: {sentences_per_minute('text_mle', **changes):,.0f} sentences a minute")
-    print(f"relgan, memory 512: {sentences_per_minute('relgan', 500):,.0f} sentences a minute")
+    engine, hand = (1e3 * min(pair[side] for pair in times) / STEPS for side in (0, 1))
+    size = {"vocabulary": VOCABULARY, "length": LENGTH}
+    ROWS.keep("step/text_mle", {"milliseconds": engine, "milliseconds_by_hand": hand,
+                                "over_by_hand": engine / hand - 1, "batch_size": BATCH, **size})  # fmt: skip
+    writers: tuple[tuple[str, str, int, dict[str, int]], ...] = (
+        ("LSTM 32", "text_mle", 2000, {}),
+        ("LSTM 256", "text_mle", 2000, {"hidden": 256, "width": 128}),
+        ("memory 512", "relgan", 500, {}),
+    )
+    for name, recipe, count, changes in writers:
+        speed = sentences_per_minute(recipe, count, **changes)
+        ROWS.keep(f"write/{recipe}/{name}", {"sentences_per_minute": speed, "rows": count, **size, **changes})
 
 
 if __name__ == "__main__":

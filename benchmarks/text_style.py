@@ -38,7 +38,7 @@ def yelp(folder: Path) -> Path:
     """Unpack the reviews below a folder: the test files to train on, the dev files to judge with."""
     root = os.environ.get("GANTLET_DATA")
     if not root:
-        raise SystemExit("Set GANTLET_DATA to the folder whose sub-folder text holds the reviews (docs: text).")
+        raise SystemExit("Set GANTLET_DATA to a folder with the reviews in text: see benchmarks/README.md.")
     for split, published in (("train", "test"), ("test", "dev")):
         (folder / split).mkdir(parents=True, exist_ok=True)
         for style, name in enumerate(grammar.NAMES):

@@ -48,6 +48,7 @@ ITERATIONS = 64  # of Griffin-Lim
 JUDGED = 60  # recordings at most
 LEAST = 2048  # samples: shorter recordings get silence at their end
 TIMED = 10  # seconds of sound
+SPEED_THREADS = 2  # whatever the training has
 
 
 def spec_of(facts: Any) -> MelSpec:
@@ -88,7 +89,7 @@ def judge(model: gantlet.Model, waves: list[Tensor]) -> Row:
 
 
 def speeds(model: gantlet.Model, spec: MelSpec, waves: list[Tensor]) -> Row:
-    """Return seconds of sound per second of the vocoder and of Griffin-Lim, on two threads."""
+    """Return seconds of sound per second of the vocoder and of Griffin-Lim, and on how many threads."""
     hearing, apply = model.recipe.hearing, model.recipe.apply
     assert hearing is not None
     assert hearing.features is not None
@@ -97,14 +98,14 @@ def speeds(model: gantlet.Model, spec: MelSpec, waves: list[Tensor]) -> Row:
     long = torch.cat(waves * (samples // sum(map(len, waves)) + 1))[None, None, :samples]
     mel = hearing.features(long)
     threads = torch.get_num_threads()
-    torch.set_num_threads(2)
+    torch.set_num_threads(SPEED_THREADS)
     makers: dict[str, Callable[[], Tensor]] = {
         "times_real_time": lambda: apply(model.nets, mel),
         "floor_times_real_time": lambda: floor_of(spec, mel, samples),
     }
-    row = {name: times_real_time(maker, samples / spec.sample_rate) for name, maker in makers.items()}
+    row: Row = {name: times_real_time(maker, samples / spec.sample_rate) for name, maker in makers.items()}
     torch.set_num_threads(threads)
-    return row
+    return {**row, "speed_threads": SPEED_THREADS}
 
 
 def one(recipe: str, data: str, seed: int, seconds: float) -> Row:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -196,46 +194,3 @@ def test_file_names_of_tests_are_unique() -> None:
     """Without packages pytest imports test files by their bare names."""
     names = [path.name for path in OURS if path.is_relative_to(ROOT / "tests") and path.name.startswith("test_")]
     assert sorted(names) == sorted(set(names))
-
-
-WATCHED = """
-import sys
-
-seen = []
-events = ("socket.", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "urllib.")
-sys.addaudithook(lambda event, args: seen.append(event) if event.startswith(events) else None)
-{code}
-heavy = [module for module in ("torch", "numpy", "sklearn", "PIL", "tensorboard", "wandb") if module in sys.modules]
-print("seen", seen, "heavy", heavy)
-"""
-
-
-def watched(code: str) -> str:
-    """Run code in a new interpreter; return its last line: sockets and processes opened, heavy modules imported."""
-    run = subprocess.run([sys.executable, "-c", WATCHED.format(code=code)], capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, run.stderr
-    return run.stdout.strip().split("\n")[-1]
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import gantlet",
-        "import gantlet.cli",
-        "from gantlet.cli import main; main(['--help']); main(['--version'])",
-    ],
-)
-def test_importing_is_light_and_opens_no_socket(code: str) -> None:
-    assert watched(code) == "seen [] heavy []"
-
-
-def test_the_watcher_sees_sockets_and_torch() -> None:
-    assert watched("import socket; socket.socket().close()") == "seen ['socket.__new__'] heavy []"
-    assert watched("import numpy") == "seen [] heavy ['numpy']"
-
-
-def test_no_import_of_ours_opens_a_socket() -> None:
-    modules = [".".join(path.relative_to(SOURCE.parent).with_suffix("").parts) for path in FILES]
-    modules = [module.removesuffix(".__init__") for module in modules]
-    code = f"import importlib\nfor module in {modules}:\n    importlib.import_module(module)"
-    assert watched(code).startswith("seen [] ")

@@ -16,6 +16,7 @@ import torch
 
 import gantlet
 from gantlet import cli, observing
+from gantlet.engine import loop
 from gantlet.engine.hooks import ShowByClock
 from gantlet.errors import UserError, out_of_memory
 from gantlet.stopping import Interrupted
@@ -64,6 +65,33 @@ def test_a_signal_while_drawing_stops_the_drawing(tmp_path: Path, monkeypatch: p
     assert steps_of(tmp_path / "run")[-1] > 0
 
 
+def test_a_second_signal_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for no step, however long that takes, and saves nothing more."""
+    step, began = loop.iterate, time.monotonic()
+
+    def slow(training: loop.Training, *rest: Any) -> None:
+        if training.counters.step < 2:
+            step(training, *rest)
+            return
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert training.stop_requested
+        endless()
+
+    monkeypatch.setattr(loop, "iterate", slow)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        gantlet.train("gan", out=tmp_path / "run", steps=10**6, evaluate_every=0, sample_every=1e9, **OPTIONS)
+    assert time.monotonic() - began < 20
+    assert not isinstance(stopped.value, Interrupted)
+    assert steps_of(tmp_path / "run") == [0]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder and what is in them; the lock's own file names who holds it."""
+    files = (path for path in folder.rglob("*") if path.is_file() and "lock" not in path.name)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
 HOLDER = (
     "from pathlib import Path; from gantlet.engine.storage import alone_in; import sys\n"
     "with alone_in(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()"
@@ -83,12 +111,14 @@ def test_of_two_starts_at_once_the_second_writes_nothing(begun: bool, tmp_path: 
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        before = (out / "run.json").read_bytes() if begun else b""
+        before = contents(out)
         with pytest.raises(UserError, match=f"Process {holder.pid} is training in"):
-            gantlet.train("gan", out=out, steps=7, **OPTIONS)
-        assert ((out / "run.json").read_bytes() if (out / "run.json").exists() else b"") == before
+            gantlet.train("gan", out=out, steps=2, **OPTIONS)
+        assert contents(out) == before
     finally:
         holder.communicate()
+    gantlet.train("gan", out=out, steps=2, **OPTIONS)  # and nobody holds it any more
+    assert steps_of(out)[-1] == 2
 
 
 def test_which_errors_mean_that_memory_ran_out() -> None:

@@ -18,11 +18,14 @@ import torch
 from safetensors.torch import load_file
 
 import gantlet
-from gantlet import training
+from gantlet import observing, training
+from gantlet.engine.hooks import ShowByClock
+from gantlet.engine.loop import Training
 from gantlet.errors import UserError
 from gantlet.feeding import longest_side
 from gantlet.recipes.choose import Choice
 from gantlet.recipes.images import dcgan
+from gantlet.stopping import Interrupted
 
 OPTIONS: dict[str, Any] = dict(data="digits", quick=True, quiet=True, evaluate_every=0)
 
@@ -207,6 +210,83 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
     holder.communicate()
     assert all(torch.equal(value, before[name]) for name, value in weights(out).items())
     gantlet.train("gan", out=out, steps=2, **OPTIONS)
+
+
+class Terminal:
+    """A display that knows whether it was closed."""
+
+    open = False
+
+    def start(self, description: str) -> None:
+        self.open = True
+
+    def update(self, standing: object) -> None:
+        """Show nothing."""
+
+    def note(self, message: str) -> None:
+        """Print nothing."""
+
+    def stop(self) -> None:
+        self.open = False
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_what_fails_before_the_first_step_leaves_everything_closed(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+
+    def fail(*given: object) -> None:
+        assert terminal.open
+        raise error
+
+    monkeypatch.setattr(training, "choose_status", lambda quiet: terminal)
+    monkeypatch.setattr(training, "SampleGrids", fail)
+    with pytest.raises(type(error)):
+        gantlet.train("gan", out=tmp_path / "run", steps=2, **OPTIONS)
+    assert not terminal.open
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_what_the_caller_draws_next_does_not_depend_on_training(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    gantlet.train("gan", out=tmp_path / "run", steps=2, **OPTIONS)
+    assert torch.equal(torch.get_rng_state(), before)
+    with pytest.raises(UserError, match="holds another run"):
+        gantlet.train("gan", out=tmp_path / "run", steps=2, seed=1, **OPTIONS)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cuts_the_last_evaluation_short(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge, drawn = observing.Evaluations.judge, []
+
+    def endless(hook: observing.Evaluations, at: Training) -> None:
+        if at.fraction() < 1:
+            judge(hook, at)
+            return
+        os.kill(os.getpid(), number)
+        pytest.fail("nobody stopped it")
+
+    monkeypatch.setattr(observing.Evaluations, "judge", endless)
+    monkeypatch.setattr(ShowByClock, "conclude", lambda hook, at: drawn.append(at.counters.step))
+    options = {**OPTIONS, "evaluate_every": 1e-9, "sample_every": 1e9}
+    with pytest.raises(Interrupted) as stopped:
+        gantlet.train("gan", out=tmp_path / "run", steps=3, **options)
+    assert stopped.value.exit_code == 128 + number
+    assert drawn == [3]
+    assert gantlet.load(tmp_path / "run", checkpoint="last").about["step"] == 3
+
+
+@pytest.mark.parametrize("name", ["seconds", "samples", "steps", "batch_size", "accumulate", "save_every"])
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan")])
+def test_a_budget_has_an_end(name: str, value: float, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"--{name.replace('_', '-')} must be positive and finite, not {value}"):
+        gantlet.train("gan", out=tmp_path / "run", **{**OPTIONS, "samples": 64, name: value})
+    assert not (tmp_path / "run").exists()
 
 
 def test_balance_needs_labels(tmp_path: Path) -> None:

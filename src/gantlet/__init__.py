@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gantlet.data import inspect, open_excerpts, open_images, open_lines, open_mixtures, open_sounds
+    from gantlet.data import inspect, open_clips, open_excerpts, open_images, open_lines, open_mixtures, open_sounds
     from gantlet.errors import RunFailed, UserError
     from gantlet.judging import evaluate
     from gantlet.latents import ganspace, morph, project, sefa, traverse, truncation_sweep
@@ -38,6 +38,7 @@ _HOMES = {
     "truncation_sweep": "gantlet.latents",
     "inspect": "gantlet.data",
     "open_images": "gantlet.data",
+    "open_clips": "gantlet.data",
     "open_lines": "gantlet.data",
     "open_sounds": "gantlet.data",
     "open_excerpts": "gantlet.data",
@@ -63,6 +64,7 @@ __all__ = [
     "inspect",
     "load",
     "morph",
+    "open_clips",
     "open_excerpts",
     "open_images",
     "open_lines",

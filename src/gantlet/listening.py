@@ -136,9 +136,7 @@ class SoundPreviews:
             values["features_l1"] = float((hearing.features(outputs) - hearing.features(truth)).abs().mean())
         if not values or not all(np.isfinite(value) for value in values.values()):
             return
-        now = training.counters
-        clock = {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
         protocol = {"count": ROWS, "what": f"held-out sounds of {truth.shape[-1] / self._data.sample_rate:.2g} s, mean"}
-        self._observer.evaluations.append({**clock, "values": values, "numbers": values, "protocol": protocol})
+        self._observer.measured(training, values, protocol)
         words = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
         self._observer.note("evaluation", f"{words} on {ROWS} held-out sounds")

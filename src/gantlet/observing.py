@@ -61,8 +61,7 @@ class Observer:
     def tick(self, training: Training, statistics: Mapping[str, Any]) -> None:
         """Write one line of the log and show it."""
         now = training.counters
-        clock = {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
-        self.log.append({**clock, **statistics})
+        self.log.append({**now.clock(), **statistics})
         fraction, rate = training.fraction(), float(statistics["samples_per_second"])
         left = now.seconds / fraction * (1 - fraction) if fraction > 0 else None
         losses = {name: value for name, value in statistics.items() if name.endswith("/adversarial")}
@@ -72,10 +71,14 @@ class Observer:
 
     def note(self, event: str, message: str) -> None:
         """Log an event and show it."""
-        now = self._training.counters if self._training is not None else None
-        clock = {} if now is None else {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
+        clock = {} if self._training is None else self._training.counters.clock()
         self.log.append({"event": event, **clock, "message": message})
         self.status.note(message)
+
+    def measured(self, training: Training, values: Mapping[str, float], protocol: Mapping[str, Any]) -> None:
+        """Log the numbers of a preview and how they were measured."""
+        clock = training.counters.clock()
+        self.evaluations.append({**clock, "values": values, "numbers": values, "protocol": protocol})
 
     def picture(self, name: str, array: np.ndarray[Any, Any], samples: int) -> None:
         for tracker in self.trackers:
@@ -161,7 +164,8 @@ class Evaluations:
     def conclude(self, training: Training) -> None:
         """Judge the finished run if an earlier moment of it was judged: the best must not win for want of a rival."""
         if parallel.by_first(lambda: training.checkpoints.best() is not None or self._reader is not None):
-            self.judge(training)
+            with looking_on(training):
+                self.judge(training)
 
     def judge(self, training: Training) -> None:
         """Compute and log the numbers of this moment; the clock of the training budget stands still meanwhile."""
@@ -188,8 +192,7 @@ class Evaluations:
         judgement = self.judgement(training, observer, found)
         self._previous = judgement
         now = training.counters
-        clock = {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
-        observer.evaluations.append({**clock, **evaluation_record(judgement)})
+        observer.evaluations.append({**now.clock(), **evaluation_record(judgement)})
         observer.note("evaluation", judgement.line())
         for tracker in observer.trackers:
             numbers = {f"metrics/{name}": value for name, value in judgement.values.items() if isinstance(value, float)}

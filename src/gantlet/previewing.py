@@ -69,11 +69,9 @@ class Previews:
         """Log the mean PSNR in dB, of values in [-1, 1]."""
         squares = (outputs.clamp(-1, 1) - truth).square().flatten(1).mean(1)
         psnr = float((10 * torch.log10(4 / squares.clamp_min(1e-12))).mean())
-        now = training.counters
-        clock = {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
         values = {"psnr": psnr}
         protocol = {"count": ROWS, "what": "held-out crops, values in [-1, 1], mean of the PSNR of each"}
-        self._observer.evaluations.append({**clock, "values": values, "numbers": values, "protocol": protocol})
+        self._observer.measured(training, values, protocol)
         self._observer.note("evaluation", f"psnr {psnr:.2f} dB on {ROWS} held-out crops")
 
 

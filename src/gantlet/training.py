@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,7 @@ def train(
     target: str | Path | None = None, side_by_side: str | None = None, flips: str | None = None,
     group: str | None = None,
     sample_rate: int | None = None, duration: float | None = None,
-    noise: str | Path | None = None,
-    label_pattern: str | None = None,
+    noise: str | Path | None = None, label_pattern: str | None = None,
     level: str | None = None, window: int | None = None, symbols: int | None = None, stride: int | None = None,
     unconditional: bool = False,
     balance: float = 0.0, balance_side: str = "both", class_weights: float = 0.0,
@@ -108,16 +108,17 @@ def train(
     def session(run: Run, own: Mapping[str, Any], pace: Mapping[str, int] = {}) -> Session:
         return Session(recipe, quick, opened, kind, str(data), balancing, run, init_from, own, pace, remedies)
 
-    pace = find_pace(recipe, options, budget, quiet, session) if recipe is not None and quick else {}
-    return session(budget, options, pace).run(sample_every, evaluate_every, tensorboard, wandb, quiet)
+    with torch.random.fork_rng(devices=[]):  # what the caller draws next does not depend on what is trained
+        pace = find_pace(recipe, options, budget, quiet, session) if recipe is not None and quick else {}
+        return session(budget, options, pace).run(sample_every, evaluate_every, tensorboard, wandb, quiet)
 
 
 def check_budget(run: Run) -> None:
-    """Raise UserError unless there is a positive budget and batch."""
+    """Raise UserError unless there is a positive budget, with an end, and batch."""
     for name in ("seconds", "samples", "steps", "batch_size", "accumulate", "save_every"):
         value = getattr(run, name)
-        if value is not None and not value > 0:
-            raise UserError(f"--{name.replace('_', '-')} must be positive, not {value}.")
+        if value is not None and not 0 < value < inf:
+            raise UserError(f"--{name.replace('_', '-')} must be positive and finite, not {value}.")
     if run.seconds is None and run.samples is None and run.steps is None:
         raise UserError("Say how long to train: --seconds S, --samples N or --steps N.")
 
@@ -208,33 +209,36 @@ class Session:
         if observer is not None:
             closing.callback(finish, out, observer)
         closing.callback(status.stop)
-        hooks: list[loop.Hook] = [SaveByClock(self.options.save_every)]
-        hooks += self.shown(training, resuming, sample_every, observer)
-        judged = isinstance(self.data, ImageData | Sounds) or (
-            isinstance(self.data, Lines | Clips) and len(self.data) >= (64 if isinstance(self.data, Lines) else 8)
-        )
-        if judged and self.recipe.sample is not None and evaluate_every > 0:
-            assert isinstance(self.data, ImageData | Sounds | Lines | Clips)
-            hooks.append(Evaluations(self.record, self.data, evaluate_every, observer))
-        before = training.counters.step
-        generator_state = torch.get_rng_state()
+        numbers = (signal.SIGINT, signal.SIGTERM)
         try:
+            hooks: list[loop.Hook] = [SaveByClock(self.options.save_every)]
+            hooks += self.shown(training, resuming, sample_every, observer)
+            hooks += self.evaluations(evaluate_every, observer)
+            before = training.counters.step
             with stopping_on_signals(training) as signals:
                 loop.train(training, self.feed, hooks)
-            numbers = (signal.SIGINT, signal.SIGTERM)
-            stopped = parallel.agree([number in signals for number in numbers])
-            if training.counters.step > before and not any(stopped):  # who says stop does not wait for an evaluation
-                for hook in hooks:
-                    if isinstance(hook, ShowByClock | Evaluations):
+                stopped = parallel.agree([number in signals for number in numbers])
+                for hook in hooks if training.counters.step > before else []:
+                    if isinstance(hook, ShowByClock | Evaluations) and not any(stopped):  # who says stop does not wait
                         hook.conclude(training)
+                        stopped = parallel.agree([number in signals for number in numbers])
             parallel.by_first(closing.close)
         finally:
-            torch.set_rng_state(generator_state)
             closing.close()  # in process 0 after an error, in the others always
         for number, received in zip(numbers, stopped):
             if received:
                 raise Interrupted(number, out)
         return self.model(training)
+
+    def evaluations(self, evaluate_every: float, observer: Observer | None) -> list[loop.Hook]:
+        """Return the hook that judges the run while it trains, if it can be judged."""
+        data = self.data
+        least = 64 if isinstance(data, Lines) else 8 if isinstance(data, Clips) else 0
+        if self.recipe.sample is None or evaluate_every <= 0 or len(data) < least:
+            return []
+        if isinstance(data, ImageData | Sounds | Lines | Clips):
+            return [Evaluations(self.record, data, evaluate_every, observer)]
+        return []
 
     def model(self, training: loop.Training) -> Model:
         """Return the model of the run; process 0 reads it from the run folder, which others may not see."""

@@ -1,4 +1,4 @@
-"""What a run of clips shows while it trains: samples as animation and film strip, or held-out clips and results."""
+"""What a run of clips shows while it trains: samples as animation and film strip, or what becomes of its clips."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gantlet.previewing import rows_of
 from gantlet.record import Record
 
 SHOWN = 16  # clips that are shown
-ROWS = 4  # held-out clips of a preview
+ROWS = 4  # clips of the training part in a preview
 
 
 def as_frames(clips: Tensor) -> NDArray[np.uint8]:
@@ -61,7 +61,7 @@ class ClipSamples:
 
 
 class ClipPreviews:
-    """Writes samples/<samples seen>.png, a row per held-out clip: inputs, outputs, truth; and a gif.
+    """Writes samples/<samples seen>.png, a row per clip: inputs, outputs, truth; and a gif.
 
     PSNR and flicker error of the outputs go to evaluations.jsonl. The clips are of the training part: nothing is
     tuned by them.
@@ -97,8 +97,7 @@ class ClipPreviews:
         squares = (outputs - truth).square().flatten(1).mean(1)
         psnr = float((10 * torch.log10(4 / squares.clamp_min(1e-12))).mean())
         values = {"psnr": psnr, "flicker": float(flicker_error(outputs, truth).mean())}
-        now = training.counters
-        clock = {"step": now.step, "samples": now.samples, "seconds": round(now.seconds, 3)}
-        protocol = {"count": len(truth), "what": "clips, values in [-1, 1], mean of the number of each"}
-        self._observer.evaluations.append({**clock, "values": values, "numbers": values, "protocol": protocol})
+        what = "clips of the training part, values in [-1, 1], mean of the number of each"
+        protocol = {"count": len(truth), "what": what}
+        self._observer.measured(training, values, protocol)
         self._observer.note("evaluation", f"psnr {psnr:.2f} dB, flicker {values['flicker']:.4f} on {len(truth)} clips")

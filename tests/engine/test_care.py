@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_toys import BATCH, Listener, bits, toy, trained
+import torch
+from engine_toys import BATCH, Fault, Listener, bits, no_fault, toy, trained
+from torch import nn
 
-from gantlet.engine import care
+from gantlet.engine import care, loop
 from gantlet.engine.care import Chart, Unhealthy
+from gantlet.engine.health import Guard
 from gantlet.engine.hooks import SaveByClock
-from gantlet.recipe import Recipe, Treatment
+from gantlet.recipe import Nets, Recipe, Treatment
 
 
-def cared_for(sign: Any, *treatments: Treatment) -> Recipe:
-    return replace(toy(), signs=(sign,), treatments={sign.__name__: treatments})
+def cared_for(sign: Any, *treatments: Treatment, fault: Fault = no_fault, **player: Any) -> Recipe:
+    return replace(toy(fault, right=player), signs=(sign,), treatments={sign.__name__: treatments})
 
 
 def never(statistics: Mapping[str, float]) -> str | None:
@@ -96,6 +99,64 @@ def test_it_goes_back_to_the_last_healthy_checkpoint_and_drops_later_ones(tmp_pa
     assert listener.steps == [*range(1, 13), *range(8, 21)]
     assert training.counters.samples == 20 * BATCH
     assert training.state.chart.given == [(13, "from_step_nine")]
+
+
+class Knob(nn.Module):
+    """A helper with two numbers that treatments turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("values", torch.zeros(2))
+
+
+def turned(place: int, back: bool) -> Treatment:
+    def change(nets: Nets) -> None:
+        nets.knob.values[place] = 1.0
+
+    return Treatment(words=f"Turned {place}.", change=change, back=back)
+
+
+def test_going_back_undoes_no_earlier_treatment(tmp_path: Path) -> None:
+    """The second treatment goes back to a checkpoint from before the first, which changed the run in its place."""
+    recipe = replace(cared_for(always, turned(0, back=False), turned(1, back=True)), helpers={"knob": Knob()})
+    training = trained(tmp_path, 20, recipe)
+    assert training.state.chart.given == [(5, "always"), (11, "always")]
+    assert training.state.nets.knob.values.tolist() == [1.0, 1.0]
+
+
+def test_treatments_given_are_told_in_order() -> None:
+    a, b, c = (Treatment(words=word) for word in "abc")
+    recipe = replace(toy(), treatments={"one": (a, b), "two": (c,)})
+    given = [(1, "one"), (2, "two"), (3, "one"), (4, "one"), (5, "gone")]  # a newer recipe may have fewer
+    assert [treatment.words for treatment in care.given_so_far(Chart(given=given), recipe)] == ["a", "c", "b"]
+
+
+def test_what_diverged_is_rolled_back_and_not_treated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guard that reads every 32nd norm, as on a GPU, holds a NaN when the sign has lasted."""
+
+    def fault(progress: Any, player: str) -> torch.Tensor | None:
+        return torch.tensor(float("nan")) if progress.step == 4 and progress.counters.attempt == 0 else None
+
+    monkeypatch.setattr(loop, "Guard", lambda device: Guard(torch.device("meta")))
+    listener = Listener()
+    trained(tmp_path, 10, cared_for(always, SLOWER, fault=fault), hooks=(listener,))
+    assert [event for event, _ in listener.notes] == ["rollback", "treatment"]
+
+
+def test_a_treatment_that_cannot_be_saved_is_rolled_back(tmp_path: Path) -> None:
+    calls = []
+
+    def poison(network: nn.Module) -> None:
+        calls.append(0)
+        if len(calls) == 10:  # the last of the fifth step, of two updates each
+            with torch.no_grad():
+                next(network.parameters()).view(-1)[0] = float("inf")
+
+    listener = Listener()
+    stay = Treatment(words="Stayed.", lr=0.5, back=False)
+    training = trained(tmp_path, 12, cared_for(always, stay, constrain=poison), hooks=(listener,))
+    assert [event for event, _ in listener.notes] == ["rollback", "treatment"]
+    assert training.state.lr_scale == 0.5
 
 
 @pytest.mark.parametrize("stop", [2, 6, 9, 12])

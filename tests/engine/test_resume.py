@@ -96,6 +96,29 @@ def test_moments_of_channels_last_weights_are_restored_in_their_layout(name: str
     assert bits(whole.state) == bits(restored.state)
 
 
+def tied() -> Recipe:
+    """Return a player whose two layers are one weight, which safetensors would refuse to save."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+    network[2].weight = network[0].weight
+    player = replace(line().players["only"], networks={"N": network}, optimizer=adam(0.01, (0.5, 0.9)))
+
+    def loss(nets: object, batch: dict[str, torch.Tensor], progress: object) -> dict[str, torch.Tensor]:
+        return {"one": nets.N(batch["x"]).square().mean()}  # type: ignore[attr-defined]
+
+    player = replace(player, average_halflife=20)
+    return Recipe(players={"one": player}, phases=(Phase(player="one", loss=loss),), batch_size=BATCH)
+
+
+def test_tied_weights_are_saved_and_stay_tied(tmp_path: Path) -> None:
+    whole = trained(tmp_path / "whole", 4, tied())
+    trained(tmp_path / "parts", 2, tied())
+    resumed = trained(tmp_path / "parts", 4, tied())
+    assert bits(whole.state) == bits(resumed.state)
+    for network in (resumed.state.nets.N, resumed.state.nets.averaged.N):
+        assert network[0].weight is network[2].weight
+
+
 class Nosy:
     """A hook that reads, samples, and uses up the global generator, as evaluations do."""
 

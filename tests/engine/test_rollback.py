@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,24 @@ def test_bad_data_is_left_behind(tmp_path: Path) -> None:
     assert training.counters.step == 6
     assert len(listener.notes) == 1
     assert all(torch.isfinite(tensor).all() for file in training.state.tensors().values() for tensor in file.values())
+
+
+def test_bad_data_of_a_later_update_is_left_behind_at_once(tmp_path: Path) -> None:
+    """Five updates a step, the fourth of which meets the bad rows: the step's own position lies before them."""
+    recipe = toy()
+    recipe = replace(recipe, phases=(recipe.phases[0], replace(recipe.phases[1], updates=5)))
+    listener = Listener()
+
+    def spoilt(start: int, count: int) -> dict[str, Tensor]:
+        batch = rows(start, count)
+        if start == 3 * BATCH:
+            batch["x"][0] = NAN
+        return batch
+
+    training = prepare(recipe, tmp_path, steps=3)
+    loop.train(training, spoilt, [listener])
+    assert len(listener.notes) == 1
+    assert training.counters.position == (3 + 1 + 3 * 5) * BATCH
 
 
 def test_repeated_trouble_halves_the_rate_from_the_second_time_on(tmp_path: Path) -> None:

@@ -58,3 +58,9 @@ def test_what_cannot_be_found_is_refused():
     with pytest.raises(ValueError, match="0 < low < high < 4000"):
         pitch(torch.zeros(1, 8000), 8000, high=5000)
     assert pitch(torch.zeros(0, 8000), 8000).shape == (0,)
+
+
+def test_low_notes_get_longer_frames():
+    """C2 of a piano: two periods from an octave below it are more than 1024 samples at 16 kHz."""
+    hertz = (65.41, 130.81)
+    assert pitch_accuracy(sines(*hertz, rate=16_000, length=16_000), torch.tensor(hertz), 16_000) == 1

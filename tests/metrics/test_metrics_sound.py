@@ -142,6 +142,25 @@ def test_numbers_are_means_over_all_batches():
     assert numbers.values() == {"clipping_share": 0.25, "silence_share": 0.75, "rms": 0.25}
 
 
+@pytest.mark.parametrize(
+    ("classes", "rate", "length", "heard"),
+    [
+        (("C2 piano", "C3 piano"), 16_000, 16_000, True),
+        (("C2 piano", "C3 piano"), 16_000, 1000, False),  # too short
+        (("A1", "B2"), 16_000, 512, False),
+        (("C9", "D9"), 8000, 8000, False),  # above what the rate holds
+    ],
+)
+def test_notes_that_cannot_be_heard_end_no_evaluation(
+    classes: tuple[str, ...], rate: int, length: int, heard: bool
+) -> None:
+    numbers = SoundNumbers(rate, classes)
+    frequencies = note_frequencies(classes)
+    waves = torch.sin(2 * math.pi * frequencies[:, None] * torch.arange(length) / rate).float()
+    numbers.add(waves[:, None], torch.arange(2))
+    assert numbers.values().get("pitch_accuracy") == (1.0 if heard else None)
+
+
 def notes(split: str, start: int, count: int) -> Sounds:
     waves, labels = tones(split, np.arange(start, start + count))
     waves = waves[:, None]

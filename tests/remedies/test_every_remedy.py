@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from remedied import CLASSES, RECIPES, build, different, iterate, prepare, train
+from remedied import CLASSES, RECIPES, build, different, iterate, prepare, rows, train
+from torch import Tensor
 
 from gantlet.draws import SampleDraws
 from gantlet.engine import nets
 from gantlet.errors import UserError
+from gantlet.feeding import Balance
 from gantlet.recipes import catalogue
 from gantlet.remedies import NAMES
 from gantlet.remedies import catalogue as remedial
@@ -130,6 +132,32 @@ def test_it_refuses_a_recipe_whose_networks_do_not_have_what_it_needs() -> None:
         build("acgan", ["virtual_batch_norm"])
     with pytest.raises(UserError, match="a batch of 8 does not divide into packs of 3"):
         build("dcgan", ["packing:samples=3"])
+
+
+@pytest.mark.parametrize("remedy", NAMES)
+def test_weights_of_classes_are_heeded_or_refused(remedy: str, tmp_path: Path) -> None:
+    def weighted(start: int, count: int) -> dict[str, Tensor]:
+        return {**rows(start, count), "weight": torch.linspace(0.5, 1.5, count)}
+
+    recipe = build("sngan", [remedy + (":epoch=4,decay=0.5" if remedy == "top_k" else "")])
+    if remedy in ("top_k", "multi_scale"):
+        with pytest.raises(UserError, match="losses of recipe 'sngan' do not heed --class-weights"):
+            Balance(class_weights=0.99).check(recipe.heeds, "sngan")
+        return
+    Balance(class_weights=0.99).check(recipe.heeds, "sngan")
+    training = prepare(recipe, tmp_path)
+    for _ in range(2):
+        assert all(torch.isfinite(torch.tensor(value)) for value in iterate(training, weighted).values())
+
+
+@pytest.mark.parametrize("remedy", ["bcr", "adversarial_samples", "feature_matching"])
+def test_it_refuses_batches_of_something_else(remedy: str, tmp_path: Path) -> None:
+    def pairs(start: int, count: int) -> dict[str, Tensor]:
+        return {"source": torch.rand(count, 1, 16, 16), "target": torch.rand(count, 1, 16, 16)}
+
+    training = prepare(build("pix2pix", [remedy]), tmp_path)
+    with pytest.raises(UserError, match="This remedy needs batches of pictures"):
+        iterate(training, pairs)
 
 
 def test_all_at_once(tmp_path: Path) -> None:

@@ -78,13 +78,16 @@ def test_a_resumed_run_writes_each_step_once(tmp_path: Path) -> None:
             log.append({"step": step, "try": 1})
         log.append({"event": "note without a step"})
         log.append({"event": "health", "step": 7, "message": "diverged"})
+        log.append({"event": "treatment", "step": 7, "message": "halved all learning rates"})
         log.append({"event": "evaluation", "step": 6})
         log.truncate_after(4)
         for step in range(5, 10):
             log.append({"step": step, "try": 2})
     records = read_log(path)
     assert [record["step"] for record in records if "event" not in record] == list(range(1, 10))
-    assert [record["event"] for record in records if "event" in record] == ["note without a step", "health"]
+    assert [record["event"] for record in records if "event" in record] == [
+        *("note without a step", "health", "treatment")
+    ]
     assert [entry.name for entry in tmp_path.iterdir()] == ["log.jsonl"]
 
 

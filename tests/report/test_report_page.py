@@ -16,7 +16,7 @@ from PIL import Image
 from report_run import FACTS, PROTOCOL, evaluation, grid, make_run, write_lines
 
 from gantlet.errors import UserError
-from gantlet.report.numbers import protocol_text
+from gantlet.report.numbers import METRICS, protocol_text
 from gantlet.report.page import write_report
 
 VOID = {"meta", "img", "br", "input", "path", "circle"}
@@ -135,6 +135,39 @@ def test_events_are_told_in_order(run: Path) -> None:
     assert places == sorted(places)
     assert "D/adversarial is not finite; the discriminator may have diverged" in story
     assert "the run was continued from its last checkpoint" in story
+
+
+def test_a_treatment_is_told_as_trouble(tmp_path: Path) -> None:
+    event = {"event": "treatment", "step": 13, "message": "Halved all learning rates."}
+    write_lines(tmp_path / "log.jsonl", [event])
+    text, page = report(tmp_path)
+    assert "Treated: Halved all learning rates." in page.words
+    assert "1 health note" in page.words
+    assert "<tr class=warn>" in text
+
+
+RULES = [("log-mel: 64 bands", "FAD"), ("clip: 8 frames", "FVD"), ("native", "FID")]
+
+
+@pytest.mark.parametrize(("resize", "name"), RULES)
+def test_the_distance_of_sounds_and_clips_has_its_own_name(run: Path, resize: str, name: str) -> None:
+    protocol = {**STORED["protocol"], "extractor": {"name": "random", "fingerprint": "d3", "resize": resize}}
+    lines = [{**STORED, "samples": seen, "protocol": protocol} for seen in (100, 200)]
+    write_lines(run / "evaluations.jsonl", lines)
+    _, page = report(run)
+    assert [row.split("|")[0] for row in page.rows if "over floor" in row] == [f"{name} over floor"]
+    assert f"{name}, lower is better" in page.words
+    assert all(other == name or other not in page.words for other in ("FID", "FAD", "FVD"))
+
+
+def test_every_number_that_is_judged_has_a_title_and_most_a_direction() -> None:
+    from gantlet.metrics import judgement, text_judgement
+
+    rows = [key for key, *_ in (*judgement.ROWS, *text_judgement.ROWS)]
+    previews = ["psnr", "flicker", "si_sdr", "si_sdr_improvement", "features_l1"]
+    assert set(rows) | set(previews) <= set(METRICS)
+    near_the_floor = {"clipping_share", "silence_share", "rms", "mean_length"}
+    assert {name for name in METRICS if not METRICS[name].better} == near_the_floor
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:

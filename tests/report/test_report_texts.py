@@ -23,6 +23,8 @@ def test_the_page_shows_what_was_written_and_read_and_no_markup_of_theirs(tmp_pa
     assert "<script>later" not in page
     assert page.count("&lt;script&gt;later") == 40
     assert page.count("first words") == 5
+    (tmp_path / "samples" / "²000.txt").write_text("no number")
+    assert "no number" not in text_samples(tmp_path)
     (tmp_path / "samples" / "000003000.txt").write_bytes(b"\xff\xfe broken \x00")
     assert "broken" in text_samples(tmp_path)
 

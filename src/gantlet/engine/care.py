@@ -6,7 +6,8 @@ the state: a resumed run decides as the uninterrupted one does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -77,3 +78,11 @@ def next_treatment(chart: Chart, recipe: Recipe, sign: str) -> Treatment | None:
     tried = sum(given == sign for _, given in chart.given)
     treatments = recipe.treatments[sign]
     return treatments[tried] if tried < len(treatments) else None
+
+
+def given_so_far(chart: Chart, recipe: Recipe) -> Iterator[Treatment]:
+    """Yield the treatments that were given, in order."""
+    tried: Counter[str] = Counter()
+    for _, sign in chart.given:
+        yield from recipe.treatments.get(sign, ())[tried[sign] : tried[sign] + 1]
+        tried[sign] += 1

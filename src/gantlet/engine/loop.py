@@ -57,6 +57,7 @@ class Training:
     stop_requested: bool = False
     looking: bool = False  # a hook is at work that may be cut short (hooks.looking_on)
     paused: float = 0.0  # seconds that hooks took off the training clock (grids, evaluations)
+    reached: int = 0  # where the rows of the furthest update began; `counters.position` is that of whole steps
 
     @property
     def counters(self) -> Counters:
@@ -135,7 +136,7 @@ def train(training: Training, rows: Rows, hooks: Sequence[Hook] = ()) -> State:
         save_first(training)
     guard, clocked = Guard(training.device), [hook for hook in hooks if isinstance(hook, Clocked)]
     began, before = time.perf_counter(), training.counters.seconds
-    over = any(parallel.agree([training.fraction() >= 1, training.stop_requested]))
+    over = look_on(training, (), ())
     while True:
         try:
             if over:
@@ -145,14 +146,11 @@ def train(training: Training, rows: Rows, hooks: Sequence[Hook] = ()) -> State:
             iterate(training, rows, guard)
             seconds = before + time.perf_counter() - began - training.paused
             training.state.counters = advance(training.counters, seconds=seconds)
-            look(training)
-            over = look_on(training, hooks, clocked)
-            continue
+            treated = look(training, guard, hooks)
+            over = look_on(training, () if treated else hooks, () if treated else clocked)
         except (Diverged, NotFinite) as where:
             roll_back(training, str(where), guard, hooks)
-        except Unhealthy as trouble:
-            treat(training, trouble, guard, hooks)
-        over = any(parallel.agree([training.fraction() >= 1, training.stop_requested]))
+            over = look_on(training, (), ())
 
 
 def look_on(training: Training, hooks: Sequence[Hook], clocked: Sequence[Clocked]) -> bool:
@@ -184,6 +182,7 @@ def iterate(training: Training, rows: Rows, guard: Guard) -> None:
         for update in range(updates):
             # The first update of each phase works on the step's batch, further ones each on the next.
             start = first if update == 0 else position
+            training.reached = max(training.reached, start)
             step_phase(training, phase, f"{number}.{update}", rows, start, progress, guard)
             position = max(position, start + size)
     parallel.average_buffers(state.nets.modules.values())
@@ -316,7 +315,8 @@ def roll_back(training: Training, where: str, guard: Guard, hooks: Sequence[Hook
     good = training.counters
     training.state.rollbacks = [*rollbacks, bad.step]
     training.state.lr_scale = scale
-    training.state.counters = advance(good, attempt=bad.attempt + 1, position=bad.position + training.batch_size)
+    position = max(bad.position, training.reached) + training.batch_size
+    training.state.counters = advance(good, attempt=bad.attempt + 1, position=position)
     message = f"{where} was not finite at step {bad.step}: went back to step {good.step}" + (
         f" with {scale:g} of the learning rate." if scale < 1 else "."
     )
@@ -324,33 +324,50 @@ def roll_back(training: Training, where: str, guard: Guard, hooks: Sequence[Hook
         hook.note("rollback", message)
 
 
-def look(training: Training) -> None:
-    """Look for signs that the recipe has treatments for, at fixed steps. Raises Unhealthy where one has lasted."""
-    if care.due(training.recipe, training.counters.step):
-        statistics = parallel.mean_of(training.collector.latest())
-        care.look(training.state.chart, training.recipe, training.counters.step, statistics, lambda: save(training))
+def look(training: Training, guard: Guard, hooks: Sequence[Hook]) -> bool:
+    """Look for signs that the recipe has treatments for, at fixed steps; treat one that has lasted, and tell whether.
 
-
-def treat(training: Training, trouble: Unhealthy, guard: Guard, hooks: Sequence[Hook]) -> None:
-    """Go back to the last checkpoint without the sign, change one thing, and save that as where the run goes on."""
+    Raises Diverged or NotFinite: what is not finite is no sign to be treated.
+    """
+    if not care.due(training.recipe, training.counters.step):
+        return False
     guard.check()
+    statistics = parallel.mean_of(training.collector.latest())
+    try:
+        care.look(training.state.chart, training.recipe, training.counters.step, statistics, lambda: save(training))
+    except Unhealthy as trouble:
+        treat(training, trouble, hooks)
+        return True
+    return False
+
+
+def treat(training: Training, trouble: Unhealthy, hooks: Sequence[Hook]) -> None:
+    """Go back to the last checkpoint without the sign, change one thing, and save that as where the run goes on.
+
+    What earlier treatments changed since that checkpoint is changed again.
+    """
     training.collector.read()
     state, checkpoints, bad, chart = training.state, training.checkpoints, training.counters, training.state.chart
     treatment = care.next_treatment(chart, training.recipe, trouble.sign)
     assert treatment is not None, "a sign without a treatment left is not raised"
-    scale, rollbacks = state.lr_scale * treatment.lr, state.rollbacks
+    scale, rollbacks = state.lr_scale, state.rollbacks
     good = treatment.back and go_back(training, lambda: checkpoints.newest_until(chart.healthy))
     if good:
         parallel.by_first(lambda: checkpoints.discard_after(state.counters.step))
-    if treatment.change is not None:
-        treatment.change(state.nets)
-    state.lr_scale, state.rollbacks = scale, rollbacks
+    for each in (*care.given_so_far(chart, training.recipe), treatment) if good else (treatment,):
+        if each.change is not None:
+            each.change(state.nets)
+    state.lr_scale, state.rollbacks = scale * treatment.lr, rollbacks
     healthy = state.counters.step if good else chart.healthy
     state.chart = care.Chart({}, healthy, [*chart.given, (bad.step, trouble.sign)])
     state.counters = advance(
         state.counters, attempt=bad.attempt + 1, position=bad.position + training.batch_size, seconds=bad.seconds
     )
-    save(training)
+    try:
+        save(training)
+    except NotFinite:  # the run goes back as if nothing had been given
+        state.lr_scale = scale
+        raise
     place = f" Went back to step {state.counters.step}." if good else ""
     for hook in hooks:
         hook.note("treatment", f"Step {bad.step}: {str(trouble).split('. ')[0]}. {treatment.words}{place}")

@@ -23,6 +23,10 @@ class Counters:
     attempt: int = 0  # rollbacks so far: a new number gives new random streams
     seconds: float = 0.0  # spent training, over all starts
 
+    def clock(self) -> dict[str, Any]:
+        """Return what says in a log when something was."""
+        return {"step": self.step, "samples": self.samples, "seconds": round(self.seconds, 3)}
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

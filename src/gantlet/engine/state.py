@@ -101,9 +101,21 @@ def to_files(state: State, processes: int = 1) -> dict[str, bytes]:
         for key, value in tensors.items():
             if value.is_floating_point() and not torch.isfinite(value).all():
                 raise NotFinite(f"{name}/{key}")
-        files[f"{name}.safetensors"] = save_tensors({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
+        files[f"{name}.safetensors"] = save_tensors(_apart(tensors))
     files["state.json"] = json.dumps(state.scalars(processes), indent=1, allow_nan=False).encode()
     return files
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors on the host, none in the memory of another: safetensors refuses weights that are tied."""
+    taken: set[int] = set()
+    alone = {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        memory = tensor.untyped_storage().data_ptr()
+        alone[name] = tensor.clone() if memory in taken else tensor
+        taken.add(memory)
+    return alone
 
 
 def from_files(state: State, files: Mapping[str, bytes]) -> None:

@@ -19,16 +19,18 @@ _CHUNK = 64  # waves at a time
 def pitch(waves: Tensor, sample_rate: int, *, low: float = 80.0, high: float = 1200.0, frame: int = 1024) -> Tensor:
     """Return the median pitch [N] in Hz of waves [N, T] over frames of `frame` samples; NaN where there is none.
 
-    Only pitches from `low` to `high` Hz are found. A frame counts if it repeats itself (its peak is at least 0.8) and
-    is at most 40 dB below the loudest frame of its wave. A shorter wave is one frame.
+    Only pitches from `low` to `high` Hz are found; frames are longer where two periods of `low` are. A frame counts if
+    it repeats itself (its peak is at least 0.8) and is at most 40 dB below the loudest frame of its wave. A shorter
+    wave is one frame.
 
-    Raises ValueError unless a frame holds two periods of `low`, and 0 < low < high < sample_rate / 2.
+    Raises ValueError unless a wave holds two periods of `low`, and 0 < low < high < sample_rate / 2.
     """
     if not 0 < low < high < sample_rate / 2:
         raise ValueError(f"needs 0 < low < high < {sample_rate / 2:g} Hz, not {low:g} and {high:g}")
-    size = min(frame, waves.shape[-1])
-    if size < 2 * sample_rate / low:
-        raise ValueError(f"a frame of {size} samples does not hold two periods of {low:g} Hz")
+    least = two_periods(low, sample_rate)
+    size = min(max(frame, least), waves.shape[-1])
+    if size < least:
+        raise ValueError(f"a wave of {size} samples does not hold two periods of {low:g} Hz")
     if not len(waves):
         return torch.empty(0)
     return torch.cat([_medians(part, sample_rate, low, high, size) for part in torch.split(waves.float(), _CHUNK)])
@@ -39,13 +41,23 @@ def within(found: Tensor, expected: Tensor, semitones: float = 0.5) -> Tensor:
     return 12 * (found / expected.to(found)).log2().abs() <= semitones
 
 
+def around(expected: Tensor, sample_rate: int) -> tuple[float, float]:
+    """Return where to look for pitches: an octave below the lowest expected in Hz to one above the highest."""
+    return float(expected.min()) / 2.1, min(float(expected.max()) * 2.1, 0.45 * sample_rate)
+
+
+def two_periods(low: float, sample_rate: int) -> int:
+    """Return the samples that hold two periods of `low` Hz."""
+    return math.ceil(2 * sample_rate / low)
+
+
 def pitch_accuracy(waves: Tensor, expected: Tensor, sample_rate: int, *, semitones: float = 0.5) -> float:
     """Return the share of waves [N, T] whose pitch is within `semitones` of `expected` [N] in Hz.
 
     A wave without a pitch counts as wrong. Pitches are looked for from an octave below the lowest to one above the
     highest expected, so that an octave error is seen as such. Raises ValueError as `pitch` does.
     """
-    low, high = float(expected.min()) / 2.1, min(float(expected.max()) * 2.1, 0.45 * sample_rate)
+    low, high = around(expected, sample_rate)
     return float(within(pitch(waves, sample_rate, low=low, high=high), expected, semitones).float().mean())
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gantlet.layers.mel import MelSpec
-from gantlet.metrics.pitch import pitch, within
+from gantlet.metrics.pitch import around, pitch, two_periods, within
 from gantlet.metrics.sound import clipping_share, rms, silence_share
 
 SIDE = 64  # mel bands, and columns of time
@@ -94,14 +94,19 @@ class SoundNumbers:
             yield as_pictures(batch, self.sample_rate)
 
     def add(self, audio: Tensor, label: Tensor | None = None) -> None:
-        """Look at sounds [n, C, T]; their pitch is compared where classes are notes ("A4 reed") and labels known."""
+        """Look at sounds [n, C, T]; their pitch is compared where classes are notes ("A4 reed") and labels known.
+
+        Not where it could not be found: notes too high for the rate, sounds too short for two periods of the lowest.
+        """
         each, mono = audio.flatten(1), audio.mean(1)
         self._gather("clipping_share", clipping_share(each))
         self._gather("silence_share", silence_share(mono, self.sample_rate))
         self._gather("rms", rms(each))
         self._count += len(audio)
-        if label is not None and self._notes is not None:
-            low, high = float(self._notes.min()) / 2.1, min(2.1 * float(self._notes.max()), 0.45 * self.sample_rate)
+        if label is None or self._notes is None:
+            return
+        low, high = around(self._notes, self.sample_rate)
+        if low < high and mono.shape[-1] >= two_periods(low, self.sample_rate):
             found = pitch(mono, self.sample_rate, low=low, high=high)
             self._gather("pitch_accuracy", within(found, self._notes[label.cpu()]).float())
             self._pitched += len(audio)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gantlet.recipe import Batch, Nets, Progress, Recipe
-from gantlet.remedies.surgery import Instead, first, network, pictures, through, unremembered
+from gantlet.remedies.surgery import Instead, first, network, pictures, reals, through, unremembered
 
 
 def adversarial_samples(
@@ -30,7 +30,7 @@ def adversarial_samples(
     module = network(recipe, "D")
 
     def change(nets: Nets, batch: Batch, progress: Progress) -> Mapping[str, Any]:
-        real = batch["image"]
+        real = reals(batch)
 
         def judge(x: Tensor, *rest: Any) -> Any:
             if x.requires_grad:  # a penalty's

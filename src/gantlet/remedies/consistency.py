@@ -8,7 +8,7 @@ from gantlet.augment.diffaugment import flip, translation
 from gantlet.augment.sampling import exact
 from gantlet.errors import UserError
 from gantlet.recipe import Losses, Recipe
-from gantlet.remedies.surgery import Moment, after, first, seen
+from gantlet.remedies.surgery import Moment, after, first, reals, seen
 
 
 def bcr(
@@ -23,7 +23,7 @@ def bcr(
     """
 
     def consistent(moment: Moment) -> Losses:
-        real, fake = moment.batch["image"], first(moment.asked("G").output)
+        real, fake = reals(moment.batch), first(moment.asked("G").output)
         of_real = apart(moment.logits("real_logits"), moment.judge(changed(real)))
         of_fake = apart(moment.logits("fake_logits"), moment.judge(changed(fake)))
         return {**moment.terms, "consistency": real_weight * of_real + fake_weight * of_fake}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gantlet.recipe import Batch, Losses, Nets, Progress, Recipe
 from gantlet.remedies.structure import last_layer
-from gantlet.remedies.surgery import Loss, Moment, after, network, owner, rewrite
+from gantlet.remedies.surgery import Loss, Moment, after, network, owner, reals, rewrite
 
 
 def feature_matching(
@@ -28,9 +28,10 @@ def feature_matching(
     features: list[Tensor] = []  # of one update at a time, in the order in which D is asked
 
     def match(moment: Moment) -> Losses:
+        moment.asked("D")
         fake = features[0].float().mean(0)
         with torch.no_grad():
-            moment.judge(moment.batch["image"], moment.batch.get("label"))
+            moment.judge(reals(moment.batch), moment.batch.get("label"))
         real = features[-1].float().mean(0)
         terms = {**moment.terms, "features": weight * (real - fake).square().sum()}  # |E f(x) - E f(G(z))|^2
         if adversarial:

@@ -44,7 +44,8 @@ def historical_averaging(
     """Both players are held back towards the mean of their own past.
 
     Symptom: the players circle each other: losses and samples return to where they were.
-    It keeps a copy of all parameters.
+    It keeps a copy of all parameters. With --accumulate each part of a batch enters the mean, so that all but the first
+    are also held back towards the present: another method.
     """
     for name in ("G", "D"):
         of = network(recipe, name)

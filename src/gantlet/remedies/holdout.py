@@ -29,6 +29,8 @@ def holdout(
     It changes no gradient, only what there is to learn from.
     """
     D = network(recipe, "D")
+    if recipe.sample is None:
+        raise ValueError("it needs a recipe that samples")
 
     @torch.no_grad()
     def look(moment: Moment) -> Losses:

@@ -40,6 +40,7 @@ def lecam(
     """Pulls D(real) towards the average of D(fake) and D(fake) towards that of D(real).
 
     Symptom: few pictures; D(real) and D(fake) drift apart without end.
+    With --accumulate the averages move once per part of a batch, `decay` meaning parts: another method.
     """
     recipe = with_helper(recipe, lecam=Averages(decay, start))
 

@@ -14,7 +14,7 @@ from gantlet.layers.minibatch_discrimination import MinibatchDiscrimination
 from gantlet.layers.minibatch_std import MinibatchStd
 from gantlet.recipe import Batch, Nets, Progress, Recipe
 from gantlet.remedies.structure import exchange, inputs, last_layer, widen
-from gantlet.remedies.surgery import in_parts, network, through
+from gantlet.remedies.surgery import in_parts, network, reals, through
 
 
 def minibatch_std(
@@ -53,6 +53,6 @@ def _before_the_logit(recipe: Recipe, make: Callable[[int], tuple[nn.Module, int
     exchange(D, last, nn.Sequential(layer, last))
 
     def change(nets: Nets, batch: Batch, progress: Progress) -> Mapping[str, Any]:
-        return {"D": in_parts(nets.D, len(batch["image"]))}
+        return {"D": in_parts(nets.D, len(reals(batch)))}
 
     return through(recipe, change)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gantlet.recipe import Batch, Nets, Progress, Recipe
 from gantlet.remedies.structure import shuffled
-from gantlet.remedies.surgery import Instead, network, owner, pictures, through, with_network
+from gantlet.remedies.surgery import Instead, network, owner, pictures, through, with_network, without_weights
 
 
 def multi_scale(
@@ -45,7 +45,7 @@ def multi_scale(
 
         return {"D": Instead(nets.D, judge)}
 
-    return through(with_network(recipe, owner(recipe, "D"), **coarse), change)
+    return without_weights(through(with_network(recipe, owner(recipe, "D"), **coarse), change))
 
 
 def together(logits: Any) -> Tensor:

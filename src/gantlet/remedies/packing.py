@@ -12,7 +12,7 @@ from torch import Tensor
 from gantlet.errors import UserError
 from gantlet.recipe import Batch, Nets, Progress, Recipe
 from gantlet.remedies.structure import first_layers, widen
-from gantlet.remedies.surgery import latents, network, num_classes, on, through
+from gantlet.remedies.surgery import latents, network, num_classes, on, reals, through
 
 
 def packing(
@@ -37,7 +37,7 @@ def packing(
         widen(layer, (samples - 1) * more)
 
     def change(nets: Nets, batch: Batch, progress: Progress) -> Mapping[str, Any]:
-        count = len(batch["image"])
+        count = len(reals(batch))
         if count % samples:
             raise UserError(f"A batch of {count} does not divide into packs of {samples}; choose another --batch-size.")
         return {"D": on(nets.D, lambda x: packs(x, samples))}

@@ -191,8 +191,20 @@ def seen(x: Tensor) -> Tensor:
 
 
 def key(batch: Batch) -> str:
-    """Return under which name a batch holds what D judges: "image", or "clip"."""
-    return "clip" if "clip" in batch else "image"
+    """Return under which name a batch holds what D judges: "clip", "tokens", else "image"."""
+    return next((name for name in ("clip", "tokens") if name in batch), "image")
+
+
+def reals(batch: Batch) -> Tensor:
+    """Return what D judges of a batch."""
+    if key(batch) not in batch:
+        raise UserError("This remedy needs batches of pictures, and this recipe is fed something else.")
+    return batch[key(batch)]
+
+
+def without_weights(recipe: Recipe) -> Recipe:
+    """Return the recipe as one that heeds no weights: for a D that answers with another number of logits than rows."""
+    return replace(recipe, heeds=tuple(name for name in recipe.heeds if name != "weight"))
 
 
 def pictures(x: Tensor) -> Tensor:

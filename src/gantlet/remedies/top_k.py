@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from gantlet.recipe import Batch, Nets, Progress, Recipe
-from gantlet.remedies.surgery import Instead, through
+from gantlet.remedies.surgery import Instead, network, through, without_weights
 
 
 def top_k(
@@ -22,6 +23,8 @@ def top_k(
 
     Symptom: samples between the modes, unlike anything in the data; the bad ones pull G away from the data.
     """
+    if "dropout" in inspect.signature(network(recipe, "D").forward).parameters:  # switched off for rewards
+        raise ValueError("its D rewards every sample, and this remedy leaves the worst ones out")
 
     def change(nets: Nets, batch: Batch, progress: Progress) -> Mapping[str, Any]:
         share = max(floor, decay ** (progress.samples // epoch))
@@ -34,7 +37,7 @@ def top_k(
 
         return {"D": Instead(nets.D, best)}
 
-    return through(recipe, change, "G")
+    return without_weights(through(recipe, change, "G"))
 
 
 def keep(logits: Tensor, share: float) -> Tensor:

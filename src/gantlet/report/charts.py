@@ -45,14 +45,14 @@ def metric_charts(evaluations: Sequence[Evaluation]) -> list[str]:
     """Return the plots of the metrics of evaluations that share one protocol."""
     found = curves_of([{**entry.numbers, "samples": entry.samples} for entry in evaluations])
     floors = curves_of([{**entry.floor, "samples": entry.samples} for entry in evaluations])
-    shares = {name: found[name] for name in found if metric(name).better == "higher"}
+    called = {name: metric(name, evaluations[-1].rule) for name in found}
     charts = []
-    for name, points in found.items():
-        if name not in shares:
-            title, better = metric(name)
-            series: Series = {title: points, **({"floor (real data)": floors[name]} if name in floors else {})}
+    for name, (title, better) in called.items():
+        if better != "higher":
+            series: Series = {title: found[name], **({"floor (real data)": floors[name]} if name in floors else {})}
             charts += _plots(series, f"{title}, {better} is better" if better else title)
-    for group in by_scale({metric(name).title: points for name, points in shares.items()}, ratio=5.0):
+    shares = {title: found[name] for name, (title, better) in called.items() if better == "higher"}
+    for group in by_scale(shares, ratio=5.0):
         charts += _plots(group, f"{next(iter(group))}, higher is better" if len(group) == 1 else "Higher is better")
     return charts
 

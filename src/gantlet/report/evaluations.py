@@ -33,6 +33,11 @@ class Evaluation:
         """What two evaluations share if their numbers may be compared: all of the protocol but the samples' origin."""
         return json.dumps({key: value for key, value in self.protocol.items() if key != "source"}, sort_keys=True)
 
+    @property
+    def rule(self) -> str:
+        """The word of the resize rule, "" where the protocol has none."""
+        return str(_mapping(self.protocol.get("extractor")).get("resize", "")).split(":", 1)[0]
+
 
 def read_evaluation(record: Mapping[str, Any]) -> Evaluation:
     """Return a stored judgement; its numbers may lie under "numbers" or under "values"."""
@@ -91,7 +96,7 @@ def evaluation_table(group: Sequence[Evaluation]) -> str:
     protocol = text(protocol_line(last.protocol))
     rows = []
     for name, value in last.numbers.items():
-        title, better = metric(name)
+        title, better = metric(name, last.rule)
         direction = f"<br><small>{better} is better</small>" if better else ""
         rows.append(
             f"<tr><td>{text(title)}{direction}</td>"
@@ -111,8 +116,9 @@ def evaluation_table(group: Sequence[Evaluation]) -> str:
 
 def _remarks(evaluation: Evaluation) -> str:
     said = [f"<p class='beware'><strong>Beware:</strong> {text(warning)}.</p>" for warning in evaluation.warnings]
-    missing = [(name, why) for name, why in evaluation.absent.items() if not name.startswith("floor ")]
-    said += [f"<p><small>No {text(metric(name).title)}: {text(why)}.</small></p>" for name, why in missing]
+    for name, why in evaluation.absent.items():
+        if not name.startswith("floor "):
+            said.append(f"<p><small>No {text(metric(name, evaluation.rule).title)}: {text(why)}.</small></p>")
     return "".join(said)
 
 

@@ -11,12 +11,14 @@ from gantlet.report.numbers import as_number, short
 _KINDS = {
     "health": ("Health", True),
     "rollback": ("Went back", True),
+    "treatment": ("Treated", True),
     "resume": ("Resumed", False),
     "checkpoint": ("Checkpoint", False),
     "evaluation": ("Evaluated", False),
 }
 _SILENT = {
     "rollback": "the run went back to an earlier checkpoint",
+    "treatment": "the run changed something about itself",
     "resume": "the run was continued from its last checkpoint",
     "checkpoint": "written",
     "evaluation": "see Numbers",

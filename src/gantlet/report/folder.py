@@ -59,8 +59,8 @@ def read_run(path: Path) -> RunFolder:
         events=[record for record in records if "event" in record],
         evaluations=[read_evaluation(record) for record in read_log(path / "evaluations.jsonl")],
         reals=reals if reals.is_file() else None,
-        grids=sorted(_numbered(path / "samples", "*.png", prefix="")),
-        checkpoints=sorted(step for step, _ in _numbered(path / "checkpoints", "step-*", prefix="step-")),
+        grids=sorted(numbered(path / "samples", "*.png")),
+        checkpoints=sorted(step for step, _ in numbered(path / "checkpoints", "step-*", prefix="step-")),
     )
 
 
@@ -93,7 +93,8 @@ def _facts(path: Path) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _numbered(folder: Path, pattern: str, prefix: str) -> Iterable[tuple[int, Path]]:
+def numbered(folder: Path, pattern: str, prefix: str = "") -> Iterable[tuple[int, Path]]:
+    """Yield the files of a folder that a pattern finds and whose names are a number behind a prefix."""
     for path in folder.glob(pattern):
         number = path.stem.removeprefix(prefix)
         if number.isascii() and number.isdigit():

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-_HISTORY = ("health", "rollback", "resume")  # events that stay true after the run went back to an earlier step
+# events that stay true after the run went back to an earlier step
+_HISTORY = ("health", "rollback", "treatment", "resume")
 
 
 def read_log(path: Path | str) -> list[dict[str, Any]]:

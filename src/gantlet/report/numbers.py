@@ -32,13 +32,34 @@ METRICS = {
     "nll_token": Metric("NLL-gen per token", "lower"),
     **{f"bleu{n}": Metric(f"BLEU-{n}", "higher") for n in range(2, 6)},
     **{f"self_bleu{n}": Metric(f"Self-BLEU-{n}", "lower") for n in range(2, 6)},
+    "copied_share": Metric("Copied from training", "lower"),
+    "distinct_share": Metric("Different from each other", "higher"),
+    "mean_length": Metric("Symbols per sentence", ""),
     "style_accuracy": Metric("Style as asked", "higher"),
+    **{f"content_bleu{n}": Metric(f"Content kept: BLEU-{n} to the source", "higher") for n in range(2, 6)},
+    "perplexity": Metric("Perplexity of a trigram model", "lower"),
+    "unchanged_share": Metric("Left as they were", "lower"),
+    "pitch_accuracy": Metric("Pitch accuracy", "higher"),
+    "clipping_share": Metric("Clipped samples", ""),
+    "silence_share": Metric("Silent frames", ""),
+    "rms": Metric("RMS", ""),
+    "one_object": Metric("Frames with one object", "higher"),
+    "content_constant": Metric("Content constant", "higher"),
+    "trajectory_residual": Metric("Straight-line residual (px)", "lower"),
+    "speed_w1": Metric("Speed W1 of range", "lower"),
+    "psnr": Metric("PSNR (dB)", "higher"),
+    "flicker": Metric("Flicker error", "lower"),
+    "si_sdr": Metric("SI-SDR (dB)", "higher"),
+    "si_sdr_improvement": Metric("SI-SDR improvement (dB)", "higher"),
+    "features_l1": Metric("L1 distance of features", "lower"),
 }
+DISTANCES = {"log-mel": "FAD", "clip": "FVD"}  # resize rule -> what the Frechet distance is called there
 
 
-def metric(name: str) -> Metric:
-    """Return the title and direction of a metric; an unknown one is called by its name."""
-    return METRICS.get(name) or Metric(name.replace("_", " "), "")
+def metric(name: str, rule: str = "") -> Metric:
+    """Return the title and direction of a metric, under a resize rule; an unknown one is called by its name."""
+    title, better = METRICS.get(name) or Metric(name.replace("_", " "), "")
+    return Metric(title.replace("FID", DISTANCES.get(rule, "FID")), better)
 
 
 def as_number(value: object) -> float | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gantlet.errors import UserError
 from gantlet.report.charts import metric_charts, training_charts
+from gantlet.report.commands import next_commands
 from gantlet.report.evaluations import by_protocol, evaluation_table, protocol_line
 from gantlet.report.events import Event, told
 from gantlet.report.folder import RunFolder, evenly, read_run
@@ -76,7 +77,7 @@ def _header(run: RunFolder) -> str:
     badges = []
     if run.facts.get("settings"):
         badges.append(f'<span class="badge">{text(run.facts["settings"])} settings</span>')
-    troubles = sum(event.get("event") in ("health", "rollback") for event in run.events)
+    troubles = sum(event.get("event") in ("health", "rollback", "treatment") for event in run.events)
     if troubles:
         notes = f"{troubles} health note{'s' if troubles > 1 else ''}"
         badges.append(f'<span class="badge warn"><a href="#events" style="color:inherit">{notes}</a></span>')
@@ -133,24 +134,13 @@ def _budget(run: RunFolder, seen: float, seconds: float | None, steps: float | N
     words = [f"{short(seen)} samples"]
     words += [f"{rounded(steps)} steps"] if steps is not None else []
     words += [duration(seconds)] if seconds is not None else []
+    given = run.facts.get("run")
     for kind, amount in used.items():
-        total = as_number(_given(run, kind))
+        total = as_number(given.get(kind)) if isinstance(given, Mapping) else None
         if amount is not None and total is not None and total > 0:
             of = duration(total) if kind == "seconds" else f"{short(total)} {kind}"
             return f"{min(100, int(100 * amount / total))} % of {of}", ", ".join(words)
     return words[0], ", ".join(words[1:])
-
-
-def _given(run: RunFolder, kind: str) -> Any:
-    for name in ("budget", "options", "run"):
-        level = run.facts.get(name)
-        if isinstance(level, Mapping):
-            nested = level.get("budget")
-            if isinstance(nested, Mapping) and nested.get(kind) is not None:
-                return nested[kind]
-            if level.get(kind) is not None:
-                return level[kind]
-    return "not given"
 
 
 def _moment(value: object) -> str:
@@ -277,26 +267,11 @@ def _commands(run: RunFolder) -> str:
     given = [word[7:] for word in words if word.startswith("--data=")]
     given += [words[place + 1] for place, word in enumerate(words[:-1]) if word == "--data"]
     data = given[-1] if given else str(_data(run).get("source") or _data(run).get("name") or "DATA")
-    folder = shlex.quote(str(run.path))
-    lines = [
-        f"gantlet sample {folder} --num 64 --out samples.npz",
-        f"gantlet evaluate {folder} --data {shlex.quote(data)}",
-        f"gantlet interpolate {folder} --out interpolation.png",
-    ]
-    if _data(run).get("kind") == "sounds":
-        lines[0], lines[2] = (
-            f"gantlet sample {folder} --num 64 --out samples",
-            f"gantlet interpolate {folder} --out walk.wav",
-        )
-    elif _recipe(run) == "clip_superres":
-        lines = [f"gantlet apply {folder} clip.gif --out made.gif"]
-    elif _data(run).get("kind") == "clips":
-        lines[0], lines[2] = (
-            f"gantlet sample {folder} --num 16 --out samples",
-            f"gantlet interpolate {folder} --out walk.gif",
-        )
-    elif _data(run).get("kind") in ("excerpts", "mixtures"):
-        lines = [f"gantlet apply {folder} recording.wav --out made.wav"]
+    lines = next_commands(
+        _recipe(run), str(_data(run).get("kind", "images")), shlex.quote(str(run.path)), shlex.quote(data)
+    )
+    if not lines:
+        return ""
     first = "" if run.checkpoints else "<p class='soft'>They need a checkpoint; this run has none yet.</p>"
     return f"<h2>Next commands</h2>{first}<pre>{text(chr(10).join(lines))}</pre>"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gantlet.report.folder import evenly, numbered
 from gantlet.report.markup import text
 from gantlet.report.numbers import short
 
@@ -16,7 +17,7 @@ _FEW = 5
 def text_samples(run: Path) -> str:
     """Return the section of samples of a run of text as HTML, "" for a run that wrote none."""
     reals = run / "reals.txt"
-    written = sorted((int(path.stem), path) for path in (run / "samples").glob("*.txt") if path.stem.isdigit())
+    written = sorted(numbered(run / "samples", "*.txt"))
     if not written and not reals.is_file():
         return ""
     parts = ["<h2>Samples</h2>"]
@@ -27,9 +28,8 @@ def text_samples(run: Path) -> str:
         parts.append(_block(reals, "Real text", _MOST_LINES))
     earlier = written[:-1]
     if earlier:
-        chosen = [earlier[round(k * (len(earlier) - 1) / max(_EARLIER - 1, 1))] for k in range(_EARLIER)]
         parts.append("<h3>Over time</h3>")
-        parts += [_block(path, f"After {short(seen)}", _FEW) for seen, path in dict.fromkeys(chosen)]
+        parts += [_block(path, f"After {short(seen)}", _FEW) for seen, path in evenly(earlier, _EARLIER)]
     return "".join(parts)
 
 

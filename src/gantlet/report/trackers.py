@@ -38,11 +38,9 @@ def tensorboard_tracker(folder: Path | str, warn: Warn = print_warning) -> Track
     return _Guarded("TensorBoard", "tensorboard", lambda: _TensorBoard(Path(folder)), warn)
 
 
-def wandb_tracker(
-    folder: Path | str, config: Mapping[str, Any], offline: bool = True, warn: Warn = print_warning
-) -> Tracker:
-    """Return a tracker that records a W&B run under `folder`; offline sends nothing anywhere."""
-    return _Guarded("Weights & Biases", "wandb", lambda: _WandB(Path(folder), config, offline), warn)
+def wandb_tracker(folder: Path | str, config: Mapping[str, Any], warn: Warn = print_warning) -> Tracker:
+    """Return a tracker that records a W&B run under `folder`, offline: it sends nothing anywhere."""
+    return _Guarded("Weights & Biases", "wandb", lambda: _WandB(Path(folder), config), warn)
 
 
 class _Guarded:
@@ -123,7 +121,7 @@ class _TensorBoard:
 class _WandB:
     """A W&B run; samples of data are its step."""
 
-    def __init__(self, folder: Path, config: Mapping[str, Any], offline: bool) -> None:
+    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         import wandb
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -133,7 +131,7 @@ class _WandB:
             name=folder.resolve().name,
             dir=str(folder),
             config=dict(config),
-            mode="offline" if offline else "online",
+            mode="offline",
             settings=wandb.Settings(silent=True, console="off", init_timeout=60, login_timeout=60),
         )
 
