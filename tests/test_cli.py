@@ -75,6 +75,7 @@ MISTAKES = {
     "evaluate by damaged pictures": ("evaluate RUN --data BROKEN", "--skip-broken"),
     "evaluate pictures by names": ("evaluate RUN --data digits --label-pattern (a)", "--label-pattern"),
     "evaluate on an unknown device": ("evaluate RUN --data digits --device gpu", "cpu"),
+    "evaluate no samples": ("evaluate RUN --data digits --num 0", "positive"),
     "evaluate with an unknown extractor": ("evaluate RUN --data digits --extractor clip", "inception"),
     "interpolate to an unknown kind": ("interpolate RUN --out OUT.jpg", ".png"),
     "interpolate one step": ("interpolate RUN --out OUT.png --steps 1", "2"),

@@ -57,6 +57,12 @@ def data_of(recipe: str, root: Path) -> dict[str, Any]:
     return {"data": {"patches": root / "patches", "pairs": root / "pairs", "excerpts": root / "sounds"}[kind]}
 
 
+def test_what_opens_data_is_at_hand() -> None:
+    openers = {name for name in gantlet.__all__ if name.startswith("open_")}
+    assert openers == {f"open_{kind}" for kind in ("images", "sounds", "excerpts", "mixtures", "lines", "clips")}
+    assert all(callable(getattr(gantlet, name)) for name in openers)
+
+
 def test_an_option_of_a_recipe_is_one_of_the_data_only_where_the_data_have_it() -> None:
     """--noise of acgan, --target of noisegan_adaptive and --stride of segan are typed like all others."""
     of_train = set(inspect.signature(gantlet.train).parameters)

@@ -247,8 +247,8 @@ def evaluate(words: list[str]) -> int:
     judgement = gantlet.evaluate(**given, note=lambda message: print(message, file=sys.stderr))
     if parallel.rank():
         return 0
-    record_evaluation(given["what"], judgement)
-    print(json.dumps(judgement.to_json(), indent=1) if as_json else "\n".join(judgement.lines()))
+    print(json.dumps(judgement.to_json(), indent=1) if as_json else "\n".join(judgement.lines()), flush=True)
+    record_evaluation(given["what"], judgement)  # after it was said: the folder may take nothing
     return 0
 
 

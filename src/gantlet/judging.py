@@ -205,11 +205,15 @@ def evaluate(
 
     Raises UserError for mistakes in paths, sizes or names.
     """
+    if num < 1:
+        raise UserError(f"--num must be positive, not {num}.")
     parallel.start(device)
     model = _model(what, checkpoint, recipe, device)
     if holds_text(data) if model is None else model.vocabulary is not None:
         refuse_for_text(extractor_name, inception, labels, label_pattern)
         return in_each(TextJudgement, lambda: evaluate_text(what, model, data, num, seed, options))
+    if model is not None and model.recipe.sample is None:
+        raise UserError(f"Recipe '{model.about['recipe']}' is not generative: it has nothing to sample.")
     if holds_clips(data) if model is None else model.frame_rate is not None:
         refuse_for_clips(inception, label_pattern)
         extras = (num, seed, extractor_name, {"labels": labels, "skip_broken": skip_broken}, note, options)
@@ -239,8 +243,6 @@ def _evaluate_pictures(
     """Judge pictures; those of a model are made by all processes."""
     if real["label_pattern"] is not None:
         raise UserError("--label-pattern is for sounds; leave it out.")
-    if made.model is not None and made.model.recipe.sample is None:
-        raise UserError(f"Recipe '{made.model.about['recipe']}' is not generative: it has nothing to sample.")
     what, model, num, skip = made.what, made.model, made.num, bool(real["skip_broken"])
     given = None if model is not None else open_images(Path(what), skip_broken=skip)  # type: ignore[arg-type]
     source = str(model.about["data"]["source"]) if model is not None else ""
@@ -291,8 +293,6 @@ def _evaluate_sounds(
 ) -> Judgement:  # fmt: skip
     """Judge sounds; what they must be like, the model says, or the data."""
     model = made.model
-    if model is not None and model.recipe.sample is None:
-        raise UserError(f"Recipe '{model.about['recipe']}' is not generative: it has nothing to sample.")
     alike = {} if model is None else _alike(model.about["data"]["facts"])
     sounds = open_sounds(data, **alike, **real)
     alike = _alike(sounds.facts())

@@ -148,8 +148,6 @@ def evaluate_clips(
 
     Raises UserError for mistakes.
     """
-    if model is not None and model.recipe.sample is None:
-        raise UserError(f"Recipe '{model.about['recipe']}' is not generative: it has nothing to sample.")
     skip = {"skip_broken": real["skip_broken"]}
     given = None if model is not None else open_clips(Path(what), **skip)  # type: ignore[arg-type]
     if given is not None:
