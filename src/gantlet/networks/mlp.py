@@ -51,8 +51,9 @@ class Generator(nn.Module):
         if self.of_y is not None:
             assert y is not None
             h = torch.cat([h, self.of_y(one_hot(y, self.num_classes))], dim=1)
-        h = self.dropout(self.joint[:2](self.dropout(h)))
-        return self.output(self.joint[2](h)).view(-1, *self.shape)
+        linear, activation, last = self.joint
+        h = self.dropout(activation(linear(self.dropout(h))))
+        return self.output(last(h)).view(-1, *self.shape)
 
 
 def sigmoid_output(h: Tensor) -> Tensor:
