@@ -119,7 +119,7 @@ def test_a_period_discriminator_sees_each_phase_by_itself() -> None:
     x = torch.randn(1, 1, 300)
     other = x.clone()
     other[..., 1::3] += 1
-    changed = (D(x).logits != D(other).logits)[0, 0].any(0)
+    changed = (D(x).logits != D(other).logits)[0, 0].any(1)
     assert changed.tolist() == [False, True, False]
 
 
@@ -138,3 +138,16 @@ def test_discriminators_judge_every_part_and_list_their_maps() -> None:
 def test_the_resolution_discriminator_does_not_hear_level_or_offset() -> None:
     D, x = MultiResolutionDiscriminator(2, (128,)), torch.randn(1, 1, 1000)
     torch.testing.assert_close(D(x)[0].logits, D(x * 0.1 + 0.3)[0].logits, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("period", [2, 5])
+def test_a_period_is_judged_along_columns_of_its_own(period: int) -> None:
+    """Turned over or not, the layers are those of the paper: kernels 5 x 1 on the wave in rows of one period."""
+    judge = PeriodDiscriminator(period, 4)
+    x = torch.randn(3, 1, 61)
+    h = torch.nn.functional.pad(x, (0, -61 % period), mode="reflect").reshape(3, 1, -1, period)
+    for conv in judge.convs:
+        h = torch.nn.functional.leaky_relu(conv(h), 0.1)
+    found = judge(x)
+    torch.testing.assert_close(found.maps[-2].mT, h)
+    torch.testing.assert_close(found.logits.mT, judge.logit(h))

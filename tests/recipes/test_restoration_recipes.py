@@ -133,7 +133,8 @@ def test_each_phase_teaches_all_of_its_own_player_and_nobody_else(case: str, tmp
             for name, parameter in named_parameters(training, phase.player).items():
                 if parameter.grad is not None and bool((parameter.grad != 0).any()):
                     silent.discard(f"{phase.player}/{name}")
-    assert silent <= {"D/D.logit.bias"}  # cancels in a hinge while all logits are within the margins
+    # One cancels in a hinge while all logits are within the margins, the other in differences of logits (ESRGAN's).
+    assert silent <= {"D/D.logit.bias", "D/D.head.3.bias"}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.grid import base_grid, crop, height_width, num_stages
 from gantlet.layers.noise import GaussianNoise
+from gantlet.layers.picture_conv import PictureConvTranspose2d
 from gantlet.networks import initialisation
 
 
@@ -32,7 +33,7 @@ class Generator(nn.Module):
         layers: list[nn.Module] = [nn.ReLU()]
         for a, b in itertools.pairwise(widths):
             layers += [nn.ConvTranspose2d(a, b, 5, 2, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
-        layers += [nn.ConvTranspose2d(widths[-1], channels, 5, 2, 2, 1), nn.Tanh()]
+        layers += [PictureConvTranspose2d(widths[-1], channels, 5, 2, 2, 1), nn.Tanh()]
         self.ups = nn.Sequential(*layers)
         self.apply(initialisation.dcgan)
         nn.init.normal_(self.embedding.weight)  # a product with z: N(0, .02) would silence the latent

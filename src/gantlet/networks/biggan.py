@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from gantlet.layers.attention import SelfAttention
 from gantlet.layers.conditional_norm import BatchNorm2d, ConditionalBatchNorm2d, VectorBatchNorm2d, batch_norm
 from gantlet.layers.grid import base_grid, crop, height_width, num_stages
+from gantlet.layers.picture_conv import PictureConv2d
 from gantlet.layers.projection import projected_logits
 from gantlet.layers.spectral_norm import spectral_norm
 from gantlet.networks.initialisation import WEIGHTED, weight_and_bias
@@ -151,7 +152,7 @@ class Generator(nn.Module):
         self.attention_stage = g_attention_stage(resolution, attention)
         self.attention = SelfAttention(widths[self.attention_stage]) if self.attention_stage >= 0 else None
         self.norm = BatchNorm2d(widths[-1])
-        self.out = nn.Conv2d(widths[-1], channels, 3, 1, 1)
+        self.out = PictureConv2d(widths[-1], channels, 3, 1, 1)
         self.apply(initialise)
         for module in self.modules():
             if isinstance(module, ConditionalBatchNorm2d):

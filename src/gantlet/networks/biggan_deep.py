@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gantlet.layers.attention import SelfAttention
 from gantlet.layers.conditional_norm import BatchNorm2d, VectorBatchNorm2d
 from gantlet.layers.grid import base_grid, crop, num_stages
+from gantlet.layers.picture_conv import PictureConv2d
 from gantlet.layers.projection import projected_logits
 from gantlet.networks.biggan import (
     Initialise,
@@ -113,7 +114,7 @@ class Generator(nn.Module):
         self.attention_stage = g_attention_stage(resolution, attention)
         self.attention = SelfAttention(widths[self.attention_stage]) if self.attention_stage >= 0 else None
         self.norm = BatchNorm2d(widths[-1])
-        self.out = nn.Conv2d(widths[-1], channels, 3, 1, 1)
+        self.out = PictureConv2d(widths[-1], channels, 3, 1, 1)
         self.apply(initialise)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:

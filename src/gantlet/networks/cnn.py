@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.conditional_norm import batch_norm
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
+from gantlet.layers.picture_conv import PictureConv2d
 from gantlet.layers.projection import projected_logits
 from gantlet.networks import initialisation
 
@@ -47,7 +48,7 @@ class Generator(nn.Module):
         )
         self.norms = nn.ModuleList(batch_norm(w, 0) for w in widths)
         self.ups = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in itertools.pairwise(widths))
-        self.out = nn.Conv2d(widths[-1], channels, 3, 1, 1)
+        self.out = PictureConv2d(widths[-1], channels, 3, 1, 1)
         self.apply(initialisation.dcgan)
         if self.embedding is not None:
             nn.init.normal_(self.embedding.weight, 0.0, embedding_std)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.layers.grid import height_width
+from gantlet.layers.picture_conv import PictureConv2d, PictureConvTranspose2d
 from gantlet.networks import initialisation
 
 
@@ -45,7 +46,7 @@ class Generator(nn.Module):
         stages, (height, across) = halvings(resolution), height_width(resolution)
         grid = (height // 2**stages, across // 2**stages)
         widths = encoder_widths(width, stages)
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [PictureConv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
         for inputs, outputs in itertools.pairwise(widths):
             layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2)]
         layers += [nn.Conv2d(widths[-1], bottleneck, grid), nn.BatchNorm2d(bottleneck), nn.LeakyReLU(0.2)]
@@ -54,7 +55,7 @@ class Generator(nn.Module):
         for inputs, outputs in itertools.pairwise(backwards):
             layers += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), nn.BatchNorm2d(outputs), nn.ReLU()]
         self.body = nn.Sequential(*layers)
-        self.out = nn.ConvTranspose2d(backwards[-1], channels, 4, 2, 1)
+        self.out = PictureConvTranspose2d(backwards[-1], channels, 4, 2, 1)
         self.apply(initialisation.dcgan)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -71,7 +72,7 @@ class Discriminator(nn.Module):
         super().__init__()
         stages, (height, across) = halvings(resolution), height_width(resolution)
         widths = [width * 2**i for i in range(stages - 1)]
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [PictureConv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
         for inputs, outputs in itertools.pairwise(widths):
             layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.conditional_norm import batch_norm
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
+from gantlet.layers.picture_conv import PictureConv2d, PictureConvTranspose2d
 from gantlet.layers.projection import projected_logits
 from gantlet.networks import initialisation
 
@@ -44,7 +45,7 @@ class Generator(nn.Module):
         self.project = nn.Linear(inputs, widths[0] * self.grid[0] * self.grid[1], bias=False)
         self.norms = nn.ModuleList(batch_norm(w, 0) for w in widths)
         self.ups = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in itertools.pairwise(widths))
-        self.out = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)
+        self.out = PictureConvTranspose2d(widths[-1], channels, 4, 2, 1)
         self.apply(initialisation.dcgan)
 
     def base(self, z: Tensor) -> Tensor:
@@ -99,7 +100,7 @@ def halving(
     channels: int, width: int, stages: int, norm: Callable[[int], nn.Module] | None = None, slope: float = 0.2
 ) -> nn.Sequential:
     """Return 4x4 stride-2 convolutions to `width` maps, then twice as many each; `norm` but on the first, LeakyReLU."""
-    layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(slope)]
+    layers: list[nn.Module] = [PictureConv2d(channels, width, 4, 2, 1), nn.LeakyReLU(slope)]
     for a in (width * 2**i for i in range(stages - 1)):
         layers.append(nn.Conv2d(a, 2 * a, 4, 2, 1, bias=norm is None))
         layers += [norm(2 * a)] if norm is not None else []

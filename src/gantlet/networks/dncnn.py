@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gantlet.layers.picture_conv import PictureConv2d
+
 
 class DnCNN(nn.Module):
     """3x3 and ReLU, (3x3, BN, ReLU) between, 3x3: the noise, to be subtracted. Receptive field 2 depth + 1.
@@ -26,7 +28,7 @@ class DnCNN(nn.Module):
             layers.append(nn.Conv2d(width, width, 3, padding=1, bias=not norm))
             layers += [nn.BatchNorm2d(width), nn.ReLU()] if norm else [nn.ReLU()]
         self.body = nn.Sequential(*layers)
-        self.out = nn.Conv2d(width, channels, 3, padding=1)
+        self.out = PictureConv2d(width, channels, 3, padding=1)
         for module in self.body.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)  # He 2015, as the paper says

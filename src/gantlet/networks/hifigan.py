@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from gantlet.layers.sound_conv import SoundConv1d, SoundConvTranspose1d
+
 SLOPE, LAST_SLOPE = 0.1, 0.01
 FULL = ((3, 7, 11), ((1, 3, 5), (1, 3, 5), (1, 3, 5)))  # kernels and dilations of V1 and V2 (Table 5)
 LIGHT = ((3, 5, 7), ((1, 2), (2, 6), (3, 12)))  # of V3
@@ -23,7 +25,7 @@ LIGHT = ((3, 5, 7), ((1, 2), (2, 6), (3, 12)))  # of V3
 
 def conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Module:
     """Return a convolution that keeps the length, with weight norm."""
-    layer = nn.Conv1d(inputs, outputs, kernel, padding=(kernel - 1) // 2 * dilation, dilation=dilation)
+    layer = SoundConv1d(inputs, outputs, kernel, padding=(kernel - 1) // 2 * dilation, dilation=dilation)
     normalised: nn.Module = weight_norm(layer)
     return normalised
 
@@ -55,7 +57,7 @@ class Generator(nn.Module):
         if widths[-1] < 1:
             raise ValueError(f"a width of {width} cannot be halved {len(upsample)} times")
         self.ups = nn.ModuleList(
-            weight_norm(nn.ConvTranspose1d(a, b, _kernel(factor), factor, (_kernel(factor) - factor) // 2))
+            weight_norm(SoundConvTranspose1d(a, b, _kernel(factor), factor, (_kernel(factor) - factor) // 2))
             for (a, b), factor in zip(itertools.pairwise(widths), upsample, strict=True)
         )
         kernels, dilations = LIGHT if light else FULL
@@ -70,7 +72,8 @@ class Generator(nn.Module):
         for up, blocks in zip(self.ups, self.blocks, strict=True):
             h = up(F.leaky_relu(h, SLOPE))
             assert isinstance(blocks, nn.ModuleList)
-            h = torch.stack([block(h) for block in blocks]).mean(0)
+            first, *others = (block(h) for block in blocks)
+            h = sum(others, start=first) / len(blocks)
         return torch.tanh(self.after(F.leaky_relu(h, LAST_SLOPE)))
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from gantlet.layers.clips import as_clips, frames_of, pick
 from gantlet.layers.conditional_norm import VectorBatchNorm2d
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
+from gantlet.layers.picture_conv import PictureConv2d, PictureConvTranspose2d
 from gantlet.layers.precision import wide
 from gantlet.layers.projection import projected_logits
 from gantlet.networks import initialisation, strided
@@ -106,7 +107,7 @@ class Frame(nn.Module):
         self.project = nn.Linear(hidden, widths[0] * self.grid[0] * self.grid[1])
         self.norms = nn.ModuleList(VectorBatchNorm2d(w, content_dim) for w in widths)
         self.ups = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in itertools.pairwise(widths))
-        self.out = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)
+        self.out = PictureConvTranspose2d(widths[-1], channels, 4, 2, 1)
         self.apply(initialisation.dcgan)
 
     def forward(self, content: Tensor, code: Tensor) -> Tensor:
@@ -205,7 +206,7 @@ class SparseDiscriminator(nn.Module):
         stages = num_stages(resolution)
         rows, columns = base_grid(resolution, stages)
         self.padding = even_padding(resolution, stages)
-        self.frame = nn.Sequential(nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2))
+        self.frame = nn.Sequential(PictureConv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2))
         joined, widths = frames * width, [width * 2**i for i in range(1, stages)]
         layers: list[nn.Module] = []
         for a, b in itertools.pairwise([joined, *widths]):

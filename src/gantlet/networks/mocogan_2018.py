@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gantlet.layers.clips import as_clips, frames_of, pick
 from gantlet.layers.grid import even_padding, num_stages
 from gantlet.layers.noise import GaussianNoise
+from gantlet.layers.picture_conv import PictureConv2d
 from gantlet.networks import dcgan, initialisation
 
 
@@ -70,7 +71,7 @@ class ImageDiscriminator(nn.Module):
         self.padding = even_padding(resolution, stages)
         widths = [width * 2**i for i in range(max(stages - 1, 1))]
         layers: list[nn.Module] = [
-            GaussianNoise(sigma), nn.Conv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)
+            GaussianNoise(sigma), PictureConv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)
         ]  # fmt: skip
         for a, b in itertools.pairwise(widths):
             layers += [GaussianNoise(sigma), nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(0.2)]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.conditional_norm import batch_norm
 from gantlet.layers.grid import base_grid, crop, num_stages
+from gantlet.layers.picture_conv import PictureConv2d
 from gantlet.layers.projection import projected_logits
 from gantlet.networks.initialisation import weight_and_bias
 
@@ -86,7 +87,8 @@ class Generator(nn.Module):
         glorot(self.project)
         self.blocks = nn.ModuleList(UpBlock(width, width, num_classes) for _ in range(stages))
         self.norm = batch_norm(width, 0)
-        self.out = conv(width, channels, 3)
+        self.out = PictureConv2d(width, channels, 3, 1, 1)
+        glorot(self.out)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.project(z).unflatten(1, (-1, *self.grid)).contiguous(memory_format=torch.channels_last)

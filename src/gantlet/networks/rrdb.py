@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gantlet.layers.picture_conv import PictureConv2d
 from gantlet.networks.srresnet import doublings
 
 RESIDUAL_SCALE = 0.2  # what a block adds to its input is multiplied by (section 3.1)
@@ -51,7 +52,7 @@ class RRDBNet(nn.Module):
         self.body = nn.Sequential(*(RRDB(width, growth) for _ in range(blocks)), nn.Conv2d(width, width, 3, padding=1))
         self.ups = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(doublings(scale)))
         self.last = nn.Conv2d(width, width, 3, padding=1)
-        self.out = nn.Conv2d(width, channels, 3, padding=1)
+        self.out = PictureConv2d(width, channels, 3, padding=1)
         for module in self.body.modules():
             if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.kaiming_normal_(module.weight)

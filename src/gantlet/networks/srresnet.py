@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.degradations import upscale
 from gantlet.layers.grid import height_width
+from gantlet.layers.picture_conv import PictureConv2d
 
 
 def doublings(scale: int) -> int:
@@ -47,7 +48,7 @@ class SRResNet(nn.Module):
 
     def __init__(self, channels: int, scale: int, width: int = 64, blocks: int = 16) -> None:
         super().__init__()
-        self.enter = nn.Sequential(nn.Conv2d(channels, width, 9, padding=4), nn.PReLU())
+        self.enter = nn.Sequential(PictureConv2d(channels, width, 9, padding=4), nn.PReLU())
         self.body = nn.Sequential(
             *(NormBlock(width) for _ in range(blocks)), nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width)
         )
@@ -55,7 +56,7 @@ class SRResNet(nn.Module):
         for _ in range(doublings(scale)):
             ups += [nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.PReLU()]
         self.up = nn.Sequential(*ups)
-        self.out = nn.Conv2d(width, channels, 9, padding=4)
+        self.out = PictureConv2d(width, channels, 9, padding=4)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.enter(x)
@@ -94,7 +95,7 @@ class PlainSRResNet(nn.Module):
             last = nn.Conv2d(width, channels * scale**2, 3, padding=1)
             self.up = nn.Sequential(last, nn.PixelShuffle(scale))
         else:
-            last = nn.Conv2d(width, channels, 3, padding=1)
+            last = PictureConv2d(width, channels, 3, padding=1)
             layers: list[nn.Module] = []
             for _ in range(steps):
                 layers += [nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1)]

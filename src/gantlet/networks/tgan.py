@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.clips import as_clips
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
+from gantlet.layers.picture_conv import PictureConv2d
 from gantlet.networks.vgan import base_time
 
 TEMPORAL = (512, 256, 128, 128)  # maps of the temporal generator's layers, at latent_dim 100
@@ -75,7 +76,7 @@ class Generator(nn.Module):
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
         for a, b in itertools.pairwise(widths):
             layers += [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
-        self.body = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, 1, 1), nn.Tanh())
+        self.body = nn.Sequential(*layers, PictureConv2d(widths[-1], channels, 3, 1, 1), nn.Tanh())
 
     def told(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Return z with what is known of the label."""

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gantlet.layers.grid import base_grid, crop, even_padding, height_width, num_stages
+from gantlet.layers.picture_conv import PictureConv2d, PictureConvTranspose2d
 
 
 class Encoder(nn.Module):
@@ -80,7 +81,7 @@ def conv_encoder(channels: int, resolution: int | Sequence[int], width: int, hid
     grid, widths = base_grid(resolution, stages), [channels, *(width * 2**i for i in range(stages))]
     layers: list[nn.Module] = [Pad(even_padding(resolution, stages))]
     for a, b in itertools.pairwise(widths):
-        layers += [nn.Conv2d(a, b, 4, 2, 1), nn.ReLU()]
+        layers += [PictureConv2d(a, b, 4, 2, 1), nn.ReLU()]
     layers += [nn.Flatten(), nn.Linear(widths[-1] * prod(grid), hidden), nn.ReLU()]
     return Encoder(nn.Sequential(*layers), hidden, latent_dim)
 
@@ -92,5 +93,5 @@ def conv_decoder(latent_dim: int, channels: int, resolution: int | Sequence[int]
     layers: list[nn.Module] = [nn.Linear(latent_dim, hidden), nn.ReLU()]
     layers += [nn.Linear(hidden, widths[0] * prod(grid)), nn.Unflatten(1, (widths[0], *grid))]
     for a, b in itertools.pairwise(widths):
-        layers += [nn.ReLU(), nn.ConvTranspose2d(a, b, 4, 2, 1)]
+        layers += [nn.ReLU(), PictureConvTranspose2d(a, b, 4, 2, 1)]
     return Decoder(nn.Sequential(*layers), resolution)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
+from gantlet.layers.picture_conv import PictureConv2d
 from gantlet.networks.vae import Encoder, Pad
 
 
@@ -59,7 +60,7 @@ class Generator(nn.Module):
         layers = [*normed(project), nn.Unflatten(1, (widths[0], *grid))]
         for a, b in itertools.pairwise(widths):
             layers += normed(nn.ConvTranspose2d(a, b, 5, 2, 2, output_padding=1, bias=False))
-        self.body = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 5, 1, 2))
+        self.body = nn.Sequential(*layers, PictureConv2d(widths[-1], channels, 5, 1, 2))
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return crop(torch.tanh(self.body(z)), self.resolution)

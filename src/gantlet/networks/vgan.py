@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
+from gantlet.layers.picture_conv import PictureConvTranspose2d
 from gantlet.layers.projection import projected_logits
 from gantlet.networks import initialisation
 
@@ -58,7 +59,7 @@ class Generator(nn.Module):
             trunk += [nn.ConvTranspose3d(a, b, 4, 2, 1, bias=False), nn.BatchNorm3d(b), nn.ReLU()]
             ground += [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
         self.trunk = nn.Sequential(*trunk)
-        self.ground = nn.Sequential(*ground, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh())
+        self.ground = nn.Sequential(*ground, PictureConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh())
         self.foreground = nn.Sequential(nn.ConvTranspose3d(widths[-1], channels, 4, 2, 1), nn.Tanh())
         self.mask = nn.Sequential(nn.ConvTranspose3d(widths[-1], 1, 4, 2, 1), nn.Sigmoid())
         self.apply(initialisation.dcgan)

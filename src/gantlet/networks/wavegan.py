@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gantlet.layers.phase_shuffle import PhaseShuffle
 from gantlet.layers.projection import projected_logits
+from gantlet.layers.sound_conv import SoundConv1d, SoundConvTranspose1d
 from gantlet.networks.initialisation import WEIGHTED, weight_and_bias
 
 WAVE, PICTURE = (25, 4), (5, 2)  # kernel, stride: 25 and 4 of a wave, 5x5 and 2x2 of a picture
@@ -53,7 +54,7 @@ class Generator(nn.Module):
         super().__init__()
         self.sides = tuple(sides)
         kernel, stride = WAVE if len(self.sides) == 1 else PICTURE
-        layer = nn.ConvTranspose1d if len(self.sides) == 1 else nn.ConvTranspose2d
+        layer = SoundConvTranspose1d if len(self.sides) == 1 else nn.ConvTranspose2d
         self.grid = [-(-side // stride**stages) for side in self.sides]
         widths = [width * 2**i for i in reversed(range(stages))]
         self.embedding = nn.Embedding(num_classes, embedding_dim) if num_classes else None
@@ -95,7 +96,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         kernel, stride = WAVE if len(sides) == 1 else PICTURE
-        conv = nn.Conv1d if len(sides) == 1 else nn.Conv2d
+        conv = SoundConv1d if len(sides) == 1 else nn.Conv2d
         grid = [-(-side // stride**stages) for side in sides]
         missing = [cells * stride**stages - side for cells, side in zip(grid, sides, strict=True)]
         self.padding = [cells for side in reversed(missing) for cells in (0, side)]
