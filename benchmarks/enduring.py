@@ -345,7 +345,7 @@ def health(out: Path, recipe: str) -> dict[str, Any]:
     """Return the end of a run: its step, whether all is whole, finite and in order."""
     model = gantlet.load(out)
     made = torch.as_tensor([len(line) for line in model.lines(8)]) if model.vocabulary else model.sample(8)
-    return {"step": model.about["step"], "finite": bool(torch.isfinite(made.float()).all()),
+    return {"step": int(newest(out, []).name.partition("-")[2]), "finite": bool(torch.isfinite(made.float()).all()),
             "whole": bool(verify(newest(out, []))), "log_rises": strictly_rising(out / "log.jsonl")}  # fmt: skip
 
 

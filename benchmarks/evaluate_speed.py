@@ -1,12 +1,12 @@
-"""Time the distances of one judgement: 10,000 samples against 10,000 of 128 features; prints one JSON row.
+"""How long the distances of one judgement take, without the features: keeps a row, and measures it anew at every call.
 
-Run: python benchmarks/evaluate_speed.py [--samples N] [--features F] [--threads T]
+python benchmarks/evaluate_speed.py                                           10,000 against 10,000, 128 features
+python benchmarks/evaluate_speed.py --samples 50000 --features 2048 --only fid     the arithmetic of an FID-50k
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import resource
 import time
@@ -16,6 +16,9 @@ from typing import Any
 import torch
 
 from gantlet.metrics import Moments, frechet_distance, kernel_distance, precision_recall_density_coverage
+from slices import Rows
+
+ROWS = Rows("evaluate_speed")
 
 
 def features(count: int, width: int, seed: int) -> torch.Tensor:
@@ -40,31 +43,27 @@ def peak_mib() -> float:
 
 
 def main() -> None:
-    """Time each distance once and print the row."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Time each distance once and keep the row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--features", type=int, default=128)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--only", choices=("fid", "kid", "prdc"), nargs="+", default=["fid", "kid", "prdc"])
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     real, fake = features(given.samples, given.features, 1), features(given.samples, given.features, 2)
-    before = peak_mib()
-    manifold_seconds, manifold = timed(lambda: precision_recall_density_coverage(real, fake))
-    manifold_mib = peak_mib() - before
-    fid_seconds, fid = timed(lambda: frechet_distance(Moments.of(fake), Moments.of(real)))
-    kid_seconds, kid = timed(lambda: kernel_distance(fake, real, subset_size=min(1000, given.samples)))
-    row = {
-        "benchmark": "evaluate_speed",
-        "samples": given.samples,
-        "features": given.features,
-        "threads": given.threads,
-        "machine": platform.machine(),
-        "torch": torch.__version__,
-        "seconds": {"fid": fid_seconds, "kid": kid_seconds, "prdc": manifold_seconds},
-        "prdc_extra_mib": round(manifold_mib, 1),
-        "values": {"fid": fid, "kid": kid[0], **manifold},
+    distances: dict[str, Callable[[], Any]] = {
+        "prdc": lambda: precision_recall_density_coverage(real, fake),  # first: its memory is looked at
+        "fid": lambda: frechet_distance(Moments.of(fake), Moments.of(real)),
+        "kid": lambda: kernel_distance(fake, real, subset_size=min(1000, given.samples))[0],
     }
-    print(json.dumps(row))
+    row: dict[str, Any] = {"samples": given.samples, "features": given.features, "threads": given.threads}
+    row |= {"machine": platform.machine(), "torch": torch.__version__, "seconds": {}, "extra_mib": {}, "values": {}}
+    for name in (name for name in distances if name in given.only):
+        before = peak_mib()
+        row["seconds"][name], row["values"][name] = timed(distances[name])
+        row["extra_mib"][name] = round(peak_mib() - before, 1)
+    ROWS.keep(f"{given.samples} x {given.features}/{'+'.join(given.only)}", row)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     python benchmarks/spine.py marks --data mnist          the automatic choice, 60 s and 180 s, seeds 0-2
     python benchmarks/spine.py recipes --data mnist        every recipe at its quick settings, 90 s, seeds 0-2
+    python benchmarks/spine.py short --data mnist --seconds 30 90      the automatic choice after so long, seeds 0-2
     python benchmarks/spine.py table                       print what is there as Markdown
 
 FID of 10,000 samples against the test split, on the features of a classifier trained on the training split, as a
@@ -99,17 +100,21 @@ def mean(rows: list[dict], name: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("marks", "recipes", "table"))
+    parser.add_argument("part", choices=("marks", "recipes", "short", "table"))
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=90)
+    parser.add_argument("--seconds", type=float, nargs="+", default=[90])
     parser.add_argument("--runs", type=Path, default=Path("runs/spine"))
     given = parser.parse_args()
     assert all(catalogue.find(name) for name in RECIPES)
     if given.part == "marks":
         marks(given.data, range(given.seeds), given.runs)
     elif given.part == "recipes":
-        recipes(given.data, range(given.seeds), given.runs, given.seconds)
+        recipes(given.data, range(given.seeds), given.runs, given.seconds[0])
+    elif given.part == "short":
+        for seed in range(given.seeds):
+            for seconds in sorted(given.seconds):
+                one(None, given.data, seed, seconds, given.runs)
     else:
         table()
 

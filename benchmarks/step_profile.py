@@ -6,7 +6,7 @@
 
 Ceilings, measured first: the best rate of 3x3 convolutions, forward and backward, channels-last, over some shapes, and
 of one pass over memory. Of each recipe: floating-point work of a step (convolutions and products, as torch counts
-them; recurrent layers it does not), bytes that its operations read and write, the processor seconds of a step, its work
+them, and LSTM layers), bytes that its operations read and write, the processor seconds of a step, its work
 per second over the ceiling, and the time that all operations would take if each ran at the ceiling it meets first, over
 the time of the step. One thread, real data of the kind where a built-in set has it. `relgan` is in its first stage.
 """
@@ -40,6 +40,10 @@ RECIPES = ("dcgan", "sngan", "biggan", "stylegan2", "r3gan", "r1gan", "ss_infoga
 SHAPES = ((64, 64, 32), (64, 128, 16), (64, 256, 8), (16, 64, 64), (128, 32, 32))  # batch, channels, side
 GIVEN = ("labels", "target", "side_by_side", "flips", "group", "noise", "sample_rate", "duration", "label_pattern",
          "level", "window", "symbols", "stride", "unconditional", "skip_broken")  # fmt: skip
+LSTM = {
+    "aten::mkldnn_rnn_layer": 1.0,
+    "aten::mkldnn_rnn_layer_backward": 2.0,
+}  # products of its weights, in forward passes
 KINDS = {  # parts of the names of operations, the first that fits
     "convolution": ("convolution", "conv"),
     "products": ("addmm", "mm", "bmm", "baddbmm", "einsum", "linear"),
@@ -93,7 +97,14 @@ class Counting(TorchDispatchMode):
         tensors = [leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, torch.Tensor)]
         moved = float(sum(t.numel() * t.element_size() for t in tensors))
         count = flop_registry.get(func.overloadpacket)
-        work = float(count(*args, **(kwargs or {}), out_val=out)) if count is not None else 0.0
+        if func._schema.name in LSTM:
+            work = (
+                LSTM[func._schema.name]
+                * 2.0
+                * float(args[0].shape[0] * args[0].shape[1] * (args[1].numel() + args[2].numel()))
+            )
+        else:
+            work = float(count(*args, **(kwargs or {}), out_val=out)) if count is not None else 0.0
         self.work, self.bytes = self.work + work, self.bytes + moved
         self.least += max(work / self.limits["work_per_second"], moved / self.limits["bytes_per_second"])
         return out

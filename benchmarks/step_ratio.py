@@ -51,7 +51,8 @@ def work(recipe: str, steps: int) -> None:
 def ask(process: subprocess.Popen[str]) -> float:
     given: IO[str] | None = process.stdin
     answer: IO[str] | None = process.stdout
-    assert given is not None and answer is not None
+    assert given is not None
+    assert answer is not None
     given.write("go\n")
     given.flush()
     for line in answer:

@@ -12,12 +12,13 @@ from gantlet.layers import picture_conv
 from gantlet.layers.picture_conv import PictureConv2d, PictureConvTranspose2d
 
 CONVOLUTIONS = [  # inputs, outputs, kernel, stride, padding
-    (1, 6, 4, 2, 1), (1, 6, 5, 2, 2), (1, 6, 7, 1, 3), (1, 6, 9, 1, 4), (5, 1, 3, 1, 1), (5, 1, 9, 1, 4),
+    (1, 6, 4, 2, 1), (1, 6, 5, 2, 2), (5, 1, 3, 1, 1), (5, 1, 9, 1, 4),
 ]  # fmt: skip
 TRANSPOSED = [(6, 1, 4, 2, 1, 0), (6, 1, 5, 2, 2, 1), (6, 1, 3, 1, 1, 0)]
 PLAIN = [
     (3, 6, 4, 2, 1),
     (1, 6, 3, 1, 1),
+    (1, 6, 9, 1, 4),
     (5, 2, 3, 1, 1),
     (1, 1, 3, 1, 1),
     (5, 1, 4, 2, 1),

@@ -3,7 +3,8 @@
 Weights, results and gradients are those of PyTorch's layers, up to rounding. Its kernels for one dimension keep the
 places of a channel side by side, and leave the fast way when there is a dilation: a convolution of 16 maps, 7 wide,
 dilated, took 30 ms with its gradients and takes 10 like this, a transposed one 11 and 9 (docs/lab-log.md, 2026-11-23).
-A sound that went through one of them stays as it lies, so that they follow each other without copies.
+For networks of few maps: of many, gradients are slower like this, up to twice in strided layers. A sound that went
+through one of them stays as it lies, so that they follow each other without copies.
 """
 
 from __future__ import annotations

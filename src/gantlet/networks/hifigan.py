@@ -19,13 +19,14 @@ from torch.nn.utils.parametrizations import weight_norm
 from gantlet.layers.sound_conv import SoundConv1d, SoundConvTranspose1d
 
 SLOPE, LAST_SLOPE = 0.1, 0.01
+NARROW = 128  # maps, those of V2
 FULL = ((3, 7, 11), ((1, 3, 5), (1, 3, 5), (1, 3, 5)))  # kernels and dilations of V1 and V2 (Table 5)
 LIGHT = ((3, 5, 7), ((1, 2), (2, 6), (3, 12)))  # of V3
 
 
-def conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Module:
+def conv(inputs: int, outputs: int, kernel: int, dilation: int = 1, Layer: type[nn.Conv1d] = nn.Conv1d) -> nn.Module:
     """Return a convolution that keeps the length, with weight norm."""
-    layer = SoundConv1d(inputs, outputs, kernel, padding=(kernel - 1) // 2 * dilation, dilation=dilation)
+    layer = Layer(inputs, outputs, kernel, padding=(kernel - 1) // 2 * dilation, dilation=dilation)
     normalised: nn.Module = weight_norm(layer)
     return normalised
 
@@ -33,10 +34,14 @@ def conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Module
 class ResidualBlock(nn.Module):
     """x + conv(act(conv(act x))) for each dilation, the second convolution undilated; `light`: without the second."""
 
-    def __init__(self, width: int, kernel: int, dilations: Sequence[int], light: bool) -> None:
+    def __init__(
+        self, width: int, kernel: int, dilations: Sequence[int], light: bool, Layer: type[nn.Conv1d] = nn.Conv1d
+    ) -> None:
         super().__init__()
-        self.first = nn.ModuleList(conv(width, width, kernel, dilation) for dilation in dilations)
-        self.second = nn.ModuleList(nn.Identity() if light else conv(width, width, kernel) for _ in dilations)
+        self.first = nn.ModuleList(conv(width, width, kernel, dilation, Layer) for dilation in dilations)
+        self.second = nn.ModuleList(
+            nn.Identity() if light else conv(width, width, kernel, Layer=Layer) for _ in dilations
+        )
         self.light = light
 
     def forward(self, x: Tensor) -> Tensor:
@@ -52,20 +57,23 @@ class Generator(nn.Module):
     def __init__(self, mels: int, width: int, upsample: Sequence[int], light: bool = False) -> None:
         super().__init__()
         self.hop = prod(upsample)
-        self.before = conv(mels, width, 7)
+        # The gradients of V1's and V3's many maps are slower as pictures of a row (docs/lab-log.md, 2026-11-23).
+        narrow = width <= NARROW
+        Layer, Transposed = (SoundConv1d, SoundConvTranspose1d) if narrow else (nn.Conv1d, nn.ConvTranspose1d)
+        self.before = conv(mels, width, 7, Layer=Layer)
         widths = [width // 2**i for i in range(len(upsample) + 1)]
         if widths[-1] < 1:
             raise ValueError(f"a width of {width} cannot be halved {len(upsample)} times")
         self.ups = nn.ModuleList(
-            weight_norm(SoundConvTranspose1d(a, b, _kernel(factor), factor, (_kernel(factor) - factor) // 2))
+            weight_norm(Transposed(a, b, _kernel(factor), factor, (_kernel(factor) - factor) // 2))
             for (a, b), factor in zip(itertools.pairwise(widths), upsample, strict=True)
         )
         kernels, dilations = LIGHT if light else FULL
         self.blocks = nn.ModuleList(
-            nn.ModuleList(ResidualBlock(w, k, d, light) for k, d in zip(kernels, dilations, strict=True))
+            nn.ModuleList(ResidualBlock(w, k, d, light, Layer) for k, d in zip(kernels, dilations, strict=True))
             for w in widths[1:]
         )
-        self.after = conv(widths[-1], 1, 7)
+        self.after = conv(widths[-1], 1, 7, Layer=Layer)
 
     def forward(self, mel: Tensor) -> Tensor:
         h = self.before(mel)

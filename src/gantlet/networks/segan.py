@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gantlet.layers.sound_conv import SoundConv1d, SoundConvTranspose1d
 from gantlet.layers.virtual_batch_norm import VirtualBatchNorm2d
 
 WIDTHS = (16, 32, 32, 64, 64, 128, 128, 256, 256, 512, 1024)  # section 3
@@ -26,10 +25,9 @@ class Generator(nn.Module):
         self.multiple, self.latent_dim = stride ** len(widths), widths[-1]
         padding = kernel // 2
         pairs = list(zip([1, *widths[:-1]], widths, strict=True))
-        self.down = nn.ModuleList(SoundConv1d(a, b, kernel, stride, padding) for a, b in pairs)
+        self.down = nn.ModuleList(nn.Conv1d(a, b, kernel, stride, padding) for a, b in pairs)
         self.up = nn.ModuleList(
-            SoundConvTranspose1d(2 * b, a, kernel, stride, padding, output_padding=stride - 1)
-            for a, b in reversed(pairs)
+            nn.ConvTranspose1d(2 * b, a, kernel, stride, padding, output_padding=stride - 1) for a, b in reversed(pairs)
         )
         self.down_slopes = nn.ModuleList(nn.PReLU(b) for _, b in pairs)
         self.up_slopes = nn.ModuleList(nn.PReLU(a) for a, _ in reversed(pairs[1:]))
@@ -60,7 +58,7 @@ class Discriminator(nn.Module):
         super().__init__()
         self.reference = reference
         pairs = zip([2, *widths[:-1]], widths, strict=True)
-        self.layers = nn.ModuleList(SoundConv1d(a, b, kernel, stride, kernel // 2) for a, b in pairs)
+        self.layers = nn.ModuleList(nn.Conv1d(a, b, kernel, stride, kernel // 2) for a, b in pairs)
         self.norms = nn.ModuleList(VirtualBatchNorm2d(nn.BatchNorm2d(b), reference) for b in widths)
         self.activation = nn.LeakyReLU(0.3)
         self.squeeze = nn.Conv1d(widths[-1], 1, 1)

@@ -48,7 +48,7 @@ class SRResNet(nn.Module):
 
     def __init__(self, channels: int, scale: int, width: int = 64, blocks: int = 16) -> None:
         super().__init__()
-        self.enter = nn.Sequential(PictureConv2d(channels, width, 9, padding=4), nn.PReLU())
+        self.enter = nn.Sequential(nn.Conv2d(channels, width, 9, padding=4), nn.PReLU())
         self.body = nn.Sequential(
             *(NormBlock(width) for _ in range(blocks)), nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width)
         )

@@ -21,6 +21,7 @@ from gantlet.layers.sound_conv import SoundConv1d, SoundConvTranspose1d
 from gantlet.networks.initialisation import WEIGHTED, weight_and_bias
 
 WAVE, PICTURE = (25, 4), (5, 2)  # kernel, stride: 25 and 4 of a wave, 5x5 and 2x2 of a picture
+NARROW = 16  # maps up to which a wave is convolved as a picture: at 64 that takes twice the time (docs/lab-log.md)
 
 
 def glorot(module: nn.Module) -> None:
@@ -54,7 +55,8 @@ class Generator(nn.Module):
         super().__init__()
         self.sides = tuple(sides)
         kernel, stride = WAVE if len(self.sides) == 1 else PICTURE
-        layer = SoundConvTranspose1d if len(self.sides) == 1 else nn.ConvTranspose2d
+        wave = SoundConvTranspose1d if width <= NARROW else nn.ConvTranspose1d
+        layer = wave if len(self.sides) == 1 else nn.ConvTranspose2d
         self.grid = [-(-side // stride**stages) for side in self.sides]
         widths = [width * 2**i for i in reversed(range(stages))]
         self.embedding = nn.Embedding(num_classes, embedding_dim) if num_classes else None
@@ -96,7 +98,8 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         kernel, stride = WAVE if len(sides) == 1 else PICTURE
-        conv = SoundConv1d if len(sides) == 1 else nn.Conv2d
+        wave = SoundConv1d if width <= NARROW else nn.Conv1d
+        conv = wave if len(sides) == 1 else nn.Conv2d
         grid = [-(-side // stride**stages) for side in sides]
         missing = [cells * stride**stages - side for cells, side in zip(grid, sides, strict=True)]
         self.padding = [cells for side in reversed(missing) for cells in (0, side)]
