@@ -25,7 +25,7 @@ from slices import Row, Rows
 
 ROWS = Rows("step_ratio")
 HERE = Path(__file__).resolve().parent
-RECIPES = ("dcgan", "r1gan", "cgan", "vae", "sngan", "biggan", "stylegan2", "r3gan", "vocos", "relgan", "mocogan")
+RECIPES = ("dcgan", "r1gan", "infogan", "vae_conv", "sngan", "biggan", "mocogan", "vgan", "wavegan", "hifigan")
 
 
 def work(recipe: str, steps: int) -> None:
