@@ -62,7 +62,7 @@ class Moments:
         mean = rows.mean(dim=0)
         centred = rows - mean
         with exact_products(rows.device):
-            self._combine(len(rows), mean, centred.T @ centred)
+            self._combine(len(rows), mean, _products(centred))
         return self
 
     def merge(self, other: Moments) -> Moments:
@@ -79,6 +79,14 @@ class Moments:
         self._scatter = self._scatter + scatter + torch.outer(gap, gap) * (self.count * count / total)
         self.mean = self.mean + gap * (count / total)
         self.count = total
+
+
+def _products(rows: Tensor) -> Tensor:
+    """Return rows.T @ rows [F, F] of rows [N, F]; on a processor NumPy, which computes half of a symmetric product."""
+    if rows.device.type != "cpu":
+        return rows.T @ rows
+    values = rows.detach().numpy()
+    return torch.from_numpy(values.T @ values)
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
