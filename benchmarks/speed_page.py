@@ -65,7 +65,8 @@ def judging() -> str:
     for row in evaluate_speed.ROWS.read().values():
         for name, seconds in row["seconds"].items():
             size = f"{row['samples']:,} x {row['features']:,}"
-            lines.append(f"| {name} | {size} | {seconds['clock']:.1f} | {row['extra_mib'][name]:,.0f} |")
+            beside = f"{row['extra_mib'][name]:,.0f}" if name == "prdc" else ""  # the first; the others fit into that
+            lines.append(f"| {name} | {size} | {seconds['clock']:.1f} | {beside} |")
     return "\n".join(lines)
 
 
