@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from gantlet.layers.picture_conv import PictureConv2d
 from gantlet.layers.spectral_norm import SpectralNorm, spectral_norm
 
 Layer = nn.Conv2d | nn.Linear
@@ -51,7 +52,7 @@ def widen(layer: Layer, more: int) -> None:
     """
     spectral = parametrize.is_parametrized(layer)
     kind = type(layer).__mro__[1] if spectral else type(layer)
-    known = kind in (nn.Linear, nn.Conv2d) and getattr(layer, "groups", 1) == 1
+    known = kind in (nn.Linear, nn.Conv2d, PictureConv2d) and getattr(layer, "groups", 1) == 1
     if not known or (spectral and not isinstance(parametrization(layer), SpectralNorm)):
         raise ValueError(f"it cannot widen a layer of D of its own kind ({type(layer).__name__})")
     if spectral:
