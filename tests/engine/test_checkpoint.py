@@ -140,6 +140,16 @@ def test_a_manifest_names_no_file_outside_its_folder_nor_one_that_cannot_be(name
         verify(tmp_path / "step-1")
 
 
+def test_a_name_that_no_file_can_have_is_not_said_whole(tmp_path: Path) -> None:
+    """Three of 24,625 manifests that a fuzzer made led to a sentence of 2,000 brackets."""
+    storage.write_folder(tmp_path / "step-1", {"a.json": b"{}"})
+    path = tmp_path / "step-1" / "manifest.json"
+    path.write_text(path.read_text().replace("a.json", "[" * 2000))
+    with pytest.raises(Damaged) as refusal:
+        verify(path.parent)
+    assert len(str(refusal.value).replace(str(tmp_path), "")) < 250
+
+
 def test_a_newer_format_is_refused_with_the_way_out(tmp_path: Path) -> None:
     checkpoints = saved(tmp_path, 5)
     path = checkpoints.path(5) / "manifest.json"

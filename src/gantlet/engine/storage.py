@@ -16,6 +16,7 @@ from gantlet.errors import RunFailed, UserError
 MANIFEST = "manifest.json"
 LOCK = ".lock"
 ASIDE = ".old-"  # prefix of a folder that is being replaced
+LONGEST = 255  # characters that a file's name may have
 FORMAT = 1  # of the checkpoint folder; readers refuse newer ones and know older ones
 
 
@@ -133,7 +134,7 @@ def verify(folder: Path) -> dict[str, Any]:
         raise Damaged(f"{folder / MANIFEST} states the format {version}, which never was")
     for name, size, sha256 in items:
         path = folder / name
-        if Path(name).name != name or not name.isprintable():
+        if Path(name).name != name or not name.isprintable() or len(name) > LONGEST:
             raise Damaged(f"{folder / MANIFEST} names a file outside its folder, or none: {name[:100]!r}")
         try:
             if path.stat().st_size != size or digest(path) != sha256:
