@@ -1,8 +1,8 @@
 """How much faster a training step is than it was: two versions of the package take turns on one thread.
 
-    git worktree add /tmp/before <commit>
-    python benchmarks/step_ratio.py run /tmp/before/src             the recipes of RECIPES, quick settings
-    python benchmarks/step_ratio.py run /tmp/before/src sngan --rounds 20
+    git worktree add ../before <commit>
+    python benchmarks/step_ratio.py run ../before/src             the recipes of RECIPES, quick settings
+    python benchmarks/step_ratio.py run ../before/src sngan --rounds 20
     python benchmarks/step_ratio.py table
 
 Each version has a process of its own; rounds of `--steps` steps alternate, and the median of the rounds' ratios is

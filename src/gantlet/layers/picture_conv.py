@@ -1,9 +1,10 @@
 """Convolutions that read or write pictures, with a short way for pictures of one channel on a processor.
 
 Weights, results and gradients are those of the convolutions of PyTorch, up to rounding. The kernels for processors
-work on blocks of 8 or 16 channels: with one channel most of a block is empty, and a first or last layer took a fifth
-of a step (docs/lab-log.md, 2026-11-23). A product of the weights with columns (Chellapilla 2006) is faster there: with
-gradients 1.5 to 2.4 times from one channel with a stride, 1.4 to 1.8 times transposed to one, up to 3 times 3x3 to one.
+work on blocks of 8 or 16 channels: with one channel most of a block is empty, and first and last layers took 29 % of
+a step of DCGAN (docs/lab-log.md, 2026-11-23). A product of the weights with columns (Chellapilla 2006) is faster there:
+with gradients 1.3 to 2.4 times from one channel with a stride (without the picture's own some are slower, by a fifth
+to a half), 1.4 to 1.8 times transposed to one, up to 3 times 3x3 to one.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gantlet.layers.precision import single_on_processor
+
 
 def short_way(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> tuple[int, int] | None:
     """Return the padding of a layer that has a short way, else None: single precision, on a processor, nothing odd."""
     plain = layer.padding_mode == "zeros" and layer.groups == 1 and layer.dilation == (1, 1)
-    single = x.dtype == layer.weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    if not plain or not single or x.device.type != "cpu" or x.dim() != 4 or isinstance(layer.padding, str):
+    if not plain or not single_on_processor(x) or x.dim() != 4 or isinstance(layer.padding, str):
         return None
     return layer.padding[0], layer.padding[1]
 
@@ -31,7 +33,7 @@ class PictureConv2d(nn.Conv2d):
             return super().forward(input)
         rows, columns = self.kernel_size
         if self.in_channels == 1 < self.out_channels and self.stride != (1, 1):
-            if torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad):
+            if torch.is_grad_enabled():
                 return self._from_columns(input, padding)
         elif self.out_channels == 1 < self.in_channels and self.stride == (1, 1) and rows > 1:
             same = rows == 2 * padding[0] + 1 and columns == 2 * padding[1] + 1

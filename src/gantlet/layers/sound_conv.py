@@ -13,14 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gantlet.layers.precision import single_on_processor
+
 
 def as_a_row(layer: nn.Conv1d | nn.ConvTranspose1d, x: Tensor) -> tuple[Tensor, tuple[int, int]] | None:
     """Return x [N, C, L] as a picture [N, C, 1, L] and the padding of `layer`; None if torch's own way is to be taken.
 
     It is taken but in single precision on a processor: nothing else was measured.
     """
-    single = x.dtype == layer.weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    if not single or x.device.type != "cpu" or x.dim() != 3:
+    if not single_on_processor(x) or x.dim() != 3:
         return None
     if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         return None
