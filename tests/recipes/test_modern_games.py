@@ -255,7 +255,7 @@ def test_r3gan_learns_the_mean_picture_of_each_class(tmp_path: Path) -> None:
     training = prepare("r3gan", tmp_path, lr=3e-3, lr_end=3e-3, beta2=0.99, batch_size=32, average_halflife=500)
     stored = rows_of("r3gan", batch_size=32)(0, 96)
     rows = lambda start, count: {k: v[torch.arange(start, start + count) % 96] for k, v in stored.items()}  # noqa: E731
-    for _ in range(150):
+    for _ in range(250):
         loop.iterate(training, rows, Guard(CPU))
     means = torch.stack([stored["image"][stored["label"] == y].mean(0) for y in range(3)])
     y = torch.arange(60) % 3

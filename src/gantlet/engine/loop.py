@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from gantlet.engine import average, care, parallel
+from gantlet.engine import average, care, parallel, small_maps
 from gantlet.engine.care import Unhealthy
 from gantlet.engine.checkpoint import Checkpoints
 from gantlet.engine.health import Diverged, Guard, lr_scale_after
@@ -79,6 +79,9 @@ def prepare(recipe: Recipe, run: Run, model: dict[str, Any], warn: Callable[[str
     checkpoints = Checkpoints(run.out / "checkpoints", model, run.keep)
     batch_size = run.batch_size or recipe.batch_size
     dtype = choose_precision(run.precision, device)
+    if device.type == "cpu" and dtype == torch.bfloat16:
+        for network in state.nets.modules.values():
+            small_maps.mend(network)
     training = Training(recipe, run, state, checkpoints, device, dtype, batch_size, Collector())
     if not go_back(training, lambda: checkpoints.newest(warn)):
         parallel.same_everywhere(tensor for file in state.tensors().values() for tensor in file.values())
