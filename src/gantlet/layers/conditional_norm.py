@@ -26,7 +26,8 @@ class ConditionalBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         normalised: Tensor = self.norm(x)
-        return torch.addcmul(self.bias(y)[:, :, None, None], normalised, self.gain(y)[:, :, None, None])
+        gain, bias = (table(y).to(normalised.dtype)[:, :, None, None] for table in (self.gain, self.bias))
+        return torch.addcmul(bias, normalised, gain)
 
 
 def batch_norm(channels: int, num_classes: int) -> BatchNorm2d | ConditionalBatchNorm2d:

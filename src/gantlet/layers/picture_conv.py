@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gantlet.layers.precision import single_on_processor
+from gantlet.layers.precision import quick_on_processor, wide
 
 
 def short_way(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> tuple[int, int] | None:
-    """Return the padding of a layer that has a short way, else None: single precision, on a processor, nothing odd."""
+    """Return the padding of a layer that has a short way, else None: on a processor, nothing odd."""
     plain = layer.padding_mode == "zeros" and layer.groups == 1 and layer.dilation == (1, 1)
-    if not plain or not single_on_processor(x) or x.dim() != 4 or isinstance(layer.padding, str):
+    if not plain or not quick_on_processor(x) or x.dim() != 4 or isinstance(layer.padding, str):
         return None
     return layer.padding[0], layer.padding[1]
 
@@ -47,7 +47,7 @@ class PictureConv2d(nn.Conv2d):
         columns = F.unfold(x, self.kernel_size, padding=padding, stride=self.stride).transpose(1, 2)
         y = columns @ self.weight.flatten(1).t()
         if self.bias is not None:
-            y = y + self.bias
+            y = y + self.bias.to(y.dtype)
         height, width = (
             (side + 2 * pad - kernel) // stride + 1
             for side, pad, kernel, stride in zip(x.shape[2:], padding, self.kernel_size, self.stride, strict=True)
@@ -82,6 +82,6 @@ def folded(
 
     `weight` [C, kernel rows, kernel columns].
     """
-    columns = x.permute(0, 2, 3, 1).flatten(1, 2) @ weight.flatten(1)
+    columns = wide(x.permute(0, 2, 3, 1).flatten(1, 2) @ weight.flatten(1))  # sums of bf16 would be rounded many times
     y = F.fold(columns.transpose(1, 2), size, tuple(weight.shape[1:]), padding=padding, stride=stride)
     return y if bias is None else y + bias

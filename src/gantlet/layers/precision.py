@@ -11,6 +11,6 @@ def wide(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-def single_on_processor(x: Tensor) -> bool:
-    """Tell whether a processor computes with x in single precision; a norm would make weights anew if asked."""
-    return x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+def quick_on_processor(x: Tensor) -> bool:
+    """Tell whether a processor computes with x in single precision or in bf16, with autocast or without."""
+    return x.dtype in (torch.float32, torch.bfloat16) and x.device.type == "cpu"

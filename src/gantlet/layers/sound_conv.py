@@ -13,15 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gantlet.layers.precision import single_on_processor
+from gantlet.layers.precision import quick_on_processor
 
 
 def as_a_row(layer: nn.Conv1d | nn.ConvTranspose1d, x: Tensor) -> tuple[Tensor, tuple[int, int]] | None:
     """Return x [N, C, L] as a picture [N, C, 1, L] and the padding of `layer`; None if torch's own way is to be taken.
 
-    It is taken but in single precision on a processor: nothing else was measured.
+    It is taken on a processor alone, in single precision or bf16: nothing else was measured.
     """
-    if not single_on_processor(x) or x.dim() != 3:
+    if not quick_on_processor(x) or x.dim() != 3:
         return None
     if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         return None
