@@ -20,6 +20,7 @@ from gantlet.layers.conditional_norm import BatchNorm2d, ConditionalBatchNorm2d,
 from gantlet.layers.grid import base_grid, crop, height_width, num_stages
 from gantlet.layers.picture_conv import PictureConv2d
 from gantlet.layers.projection import projected_logits
+from gantlet.layers.scaling_conv import DoubleThenConv2d
 from gantlet.layers.spectral_norm import spectral_norm
 from gantlet.networks.initialisation import WEIGHTED, weight_and_bias
 from gantlet.networks.resnet import Block
@@ -102,12 +103,12 @@ class UpBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
         self.norm1, self.norm2 = norm(inputs), norm(outputs)
-        self.conv1, self.conv2 = nn.Conv2d(inputs, outputs, 3, 1, 1), nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.conv1, self.conv2 = DoubleThenConv2d(inputs, outputs), nn.Conv2d(outputs, outputs, 3, 1, 1)
         self.shortcut = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor, c: Tensor | None) -> Tensor:
-        h = F.interpolate(torch.relu(self.norm1(x, c)), scale_factor=2)
-        h = self.conv2(torch.relu(self.norm2(self.conv1(h), c)))
+        h = self.conv1(torch.relu(self.norm1(x, c)))
+        h = self.conv2(torch.relu(self.norm2(h, c)))
         # A 1x1 convolution commutes with nearest enlargement: four times fewer products in this order.
         enlarged: Tensor = h + F.interpolate(self.shortcut(x), scale_factor=2)
         return enlarged

@@ -18,6 +18,7 @@ from gantlet.layers.conditional_norm import BatchNorm2d, VectorBatchNorm2d
 from gantlet.layers.grid import base_grid, crop, num_stages
 from gantlet.layers.picture_conv import PictureConv2d
 from gantlet.layers.projection import projected_logits
+from gantlet.layers.scaling_conv import DoubleThenConv2d
 from gantlet.networks.biggan import (
     Initialise,
     d_attention_stage,
@@ -43,18 +44,17 @@ class GeneratorBlock(nn.Module):
         few = max(inputs // RATIO, 1)
         self.norms = nn.ModuleList(VectorBatchNorm2d(maps, condition_dim) for maps in (inputs, few, few, few))
         self.conv1, self.conv4 = nn.Conv2d(inputs, few, 1), nn.Conv2d(few, outputs, 1)
-        self.conv2, self.conv3 = nn.Conv2d(few, few, 3, 1, 1), nn.Conv2d(few, few, 3, 1, 1)
+        self.conv2 = DoubleThenConv2d(few, few) if up else nn.Conv2d(few, few, 3, 1, 1)
+        self.conv3 = nn.Conv2d(few, few, 3, 1, 1)
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         h = self.conv1(torch.relu(self.norms[0](x, c)))
-        h = self._enlarge(torch.relu(self.norms[1](h, c)))
+        h = torch.relu(self.norms[1](h, c))
         h = self.conv3(torch.relu(self.norms[2](self.conv2(h), c)))
         h = self.conv4(torch.relu(self.norms[3](h, c)))
-        out: Tensor = h + self._enlarge(x[:, : self.outputs])
+        kept = x[:, : self.outputs]
+        out: Tensor = h + (F.interpolate(kept, scale_factor=2) if self.up else kept)
         return out
-
-    def _enlarge(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, scale_factor=2) if self.up else x
 
 
 class DiscriminatorBlock(nn.Module):

@@ -16,8 +16,9 @@ from gantlet.layers.conditional_norm import VectorBatchNorm2d
 from gantlet.layers.grid import base_grid, crop, num_stages
 from gantlet.layers.layer_noise import PixelNoise
 from gantlet.layers.projection import projected_logits
+from gantlet.layers.scaling_conv import ConvThenPool2d, DoubleThenConv2d
 from gantlet.networks import infogan, initialisation
-from gantlet.networks.resnet import conv, glorot
+from gantlet.networks.resnet import conv, glorot, scaling
 from gantlet.networks.strided import with_label
 
 
@@ -81,20 +82,19 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, outputs: int, scale: float, factor: float, first: bool = False) -> None:
         super().__init__()
         self.scale, self.factor, self.first = scale, factor, first
-        self.conv1, self.conv2 = conv(inputs, outputs, 3, sqrt(2)), conv(outputs, outputs, 3, sqrt(2))
+        self.conv1 = scaling(DoubleThenConv2d(inputs, outputs)) if scale == 2 else conv(inputs, outputs, 3, sqrt(2))
+        self.conv2 = scaling(ConvThenPool2d(outputs, outputs)) if scale < 1 else conv(outputs, outputs, 3, sqrt(2))
         self.shortcut = conv(inputs, outputs, 1) if scale != 1 or inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         h = x if self.first else torch.relu(x)
-        if self.scale == 2:
-            h = F.interpolate(h, scale_factor=2)
         h = self.factor * self.conv2(torch.relu(self.conv1(h)))
         # 1x1 convolutions commute with enlargement and with means: always done on the smaller grid.
         if self.scale == 2:
             up: Tensor = h + F.interpolate(self.shortcut(x), scale_factor=2)
             return up
         if self.scale < 1:
-            x, h = F.avg_pool2d(x, 2, ceil_mode=True), F.avg_pool2d(h, 2, ceil_mode=True)
+            x = F.avg_pool2d(x, 2, ceil_mode=True)
         out: Tensor = h + self.shortcut(x)
         return out
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gantlet.layers.picture_conv import PictureConv2d
+from gantlet.layers.scaling_conv import DoubleThenConv2d
 from gantlet.networks.srresnet import doublings
 
 RESIDUAL_SCALE = 0.2  # what a block adds to its input is multiplied by (section 3.1)
@@ -50,7 +51,7 @@ class RRDBNet(nn.Module):
         super().__init__()
         self.enter = nn.Conv2d(channels, width, 3, padding=1)
         self.body = nn.Sequential(*(RRDB(width, growth) for _ in range(blocks)), nn.Conv2d(width, width, 3, padding=1))
-        self.ups = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(doublings(scale)))
+        self.ups = nn.ModuleList(DoubleThenConv2d(width, width) for _ in range(doublings(scale)))
         self.last = nn.Conv2d(width, width, 3, padding=1)
         self.out = PictureConv2d(width, channels, 3, padding=1)
         for module in self.body.modules():
@@ -64,6 +65,6 @@ class RRDBNet(nn.Module):
         h = self.enter(x)
         h = h + self.body(h)
         for up in self.ups:
-            h = F.leaky_relu(up(F.interpolate(h, scale_factor=2.0, mode="nearest")), 0.2)
+            h = F.leaky_relu(up(h), 0.2)
         enlarged: Tensor = self.out(F.leaky_relu(self.last(h), 0.2))
         return enlarged
