@@ -137,3 +137,23 @@ def test_the_room_imports_nothing_above_it_and_no_torchvision():
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_moments_begun_in_inference_mode_go_on_outside_and_leave_features_alone() -> None:
+    features = torch.randn(40, 3, dtype=torch.float64)
+    kept = features.clone()
+    with torch.inference_mode():
+        moments = Moments.of(features[:20])
+    moments.update(features[20:])
+    assert torch.equal(features, kept)
+    torch.testing.assert_close(moments.covariance, torch.cov(features.T))
+
+
+def test_singular_and_regular_covariances_have_one_distance() -> None:
+    """Cholesky's factor where there is one, the root where there is none: a hair of noise decides which."""
+    features = torch.randn(200, 6, dtype=torch.float64) @ torch.randn(6, 8, dtype=torch.float64)
+    noisy = features + 1e-7 * torch.randn(200, 8, dtype=torch.float64)
+    other = Moments.of(torch.randn(100, 8))
+    a, b = frechet_distance(Moments.of(features), other), frechet_distance(Moments.of(noisy), other)
+    assert a == pytest.approx(b, rel=1e-5)
+    assert frechet_distance(other, Moments.of(features)) == pytest.approx(a, rel=1e-5)
