@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -39,7 +40,8 @@ class SampleDraws:
     def normal(self, stream: str, *shape: int) -> Tensor:
         """Return standard normal numbers [n, *shape], float32 (Box-Muller)."""
         count = prod(shape)
-        first, second = np.split(self._unit(stream, 2 * count), 2, axis=1)
+        unit = self._unit(stream, 2 * count)
+        first, second = unit[:, :count], unit[:, count:]
         numbers = np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
         return self._tensor(numbers, shape)
 
@@ -51,7 +53,7 @@ class SampleDraws:
     def _unit(self, stream: str, count: int) -> np.ndarray[Any, Any]:
         """Return float64 numbers [n, count], uniform in [0, 1) with 53 bits."""
         rows = _mix(self._numbers * GOLDEN + np.uint64(key(self._seed, stream)))
-        columns = _mix(np.arange(1, count + 1, dtype=np.uint64) * GOLDEN)
+        columns = _few_columns(count) if count <= FEW else _columns(count)
         return np.asarray((_mix(rows[:, None] ^ columns[None, :]) >> np.uint64(11)) * 2.0**-53)
 
     def _tensor(self, numbers: np.ndarray[Any, Any], shape: tuple[int, ...]) -> Tensor:
@@ -59,6 +61,7 @@ class SampleDraws:
 
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+FEW = 2**14  # numbers of a row whose half of the mixing is kept: one picture is asked for again and again
 
 
 def _mix(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -66,6 +69,13 @@ def _mix(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(x ^ (x >> np.uint64(31)))
+
+
+def _columns(count: int) -> np.ndarray[Any, Any]:
+    return _mix(np.arange(1, count + 1, dtype=np.uint64) * GOLDEN)
+
+
+_few_columns = lru_cache(maxsize=32)(_columns)
 
 
 class BatchDraws:

@@ -47,9 +47,9 @@ class EqualisedLinear(nn.Module):
         self.bias = nn.Parameter(torch.full((outputs,), bias_start / lr_multiplier)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        # A batch of inputs is smaller than the matrix: scaling it, not the weights, is cheaper.
-        bias = None if self.bias is None else self.bias * self.bias_scale
-        return F.linear(x * self.weight_scale, self.weight, bias)
+        if self.bias is None:  # a batch of inputs is smaller than the matrix: scaling it, not the weights, is cheaper
+            return F.linear(x * self.weight_scale, self.weight)
+        return torch.addmm(self.bias, x, self.weight.t(), beta=self.bias_scale, alpha=self.weight_scale)
 
 
 class EqualisedConv2d(nn.Module):
