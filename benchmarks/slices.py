@@ -75,7 +75,8 @@ class Rows:
 
 def machine() -> Row:
     return {
-        "device": describe(torch.device("cpu")), "threads": torch.get_num_threads(), "torch": torch.__version__,
+        "device": describe(torch.device("cpu")), "vectors": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(), "torch": torch.__version__,
         "python": platform.python_version(), "load": round(os.getloadavg()[0], 2),
     }  # fmt: skip
 

@@ -1,14 +1,15 @@
 """Where a training step's time goes, beside what this machine could do at best.
 
     python benchmarks/step_profile.py run                           the recipes of RECIPES, quick settings
-    python benchmarks/step_profile.py run sngan biggan --steps 40
+    python benchmarks/step_profile.py run sngan biggan --steps 40 --precision bf16
     python benchmarks/step_profile.py table
 
 Ceilings, measured first: the best rate of 3x3 convolutions, forward and backward, channels-last, over some shapes, and
 of one pass over memory. Of each recipe: floating-point work of a step (convolutions and products, as torch counts
 them, and LSTM layers), bytes that its operations read and write, the processor seconds of a step, its work
 per second over the ceiling, and the time that all operations would take if each ran at the ceiling it meets first, over
-the time of the step. One thread, real data of the kind where a built-in set has it. `relgan` is in its first stage.
+the time of the step. Bytes are counted as the ceiling of one pass over memory has them, what lies in a cache among
+them. One thread, real data of the kind where a built-in set has it. `relgan` is in its first stage.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class Counting(TorchDispatchMode):
         return out
 
 
-def prepared(recipe: str, folder: Path) -> Callable[[], None]:
+def prepared(recipe: str, folder: Path, precision: str = "auto") -> Callable[[], None]:
     """Return a step of a recipe at its quick settings on data of its kind."""
     kind = catalogue.data_kind(recipe)
     options: dict[str, Any] = {}
@@ -125,7 +126,7 @@ def prepared(recipe: str, folder: Path) -> Callable[[], None]:
     data = as_the_recipe_says(data, arguments)
     torch.manual_seed(0)
     built = catalogue.build(recipe, arguments)
-    training = loop.prepare(built, Run(out=folder / "run", steps=10**9), {}, print)
+    training = loop.prepare(built, Run(out=folder / "run", steps=10**9, precision=precision), {}, print)
     rows, guard = feed(data, 0, Balance(), None), loop.Guard(training.device)
     return lambda: loop.iterate(training, rows, guard)
 
@@ -134,10 +135,10 @@ def kind_of(name: str) -> str:
     return next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), "the rest")
 
 
-def measure(recipe: str, steps: int, limits: dict[str, float]) -> Row:
+def measure(recipe: str, steps: int, limits: dict[str, float], precision: str) -> Row:
     """Return the row of a recipe: counts and times are means over `steps` steps, a multiple of its lazy phases."""
     with tempfile.TemporaryDirectory() as folder:
-        step = prepared(recipe, Path(folder))
+        step = prepared(recipe, Path(folder), precision)
         for _ in range(steps):
             step()
         began = time.process_time()
@@ -156,7 +157,7 @@ def measure(recipe: str, steps: int, limits: dict[str, float]) -> Row:
         names[event.key] += event.self_cpu_time_total
         total += event.self_cpu_time_total
     return {
-        **limits, "recipe": recipe, "seconds_per_step": seconds, "work": counted.work / steps,
+        **limits, "recipe": recipe, "precision": precision, "seconds_per_step": seconds, "work": counted.work / steps,
         "bytes": counted.bytes / steps, "share_of_ceiling": counted.work / steps / seconds / limits["work_per_second"],
         "share_of_floor": counted.least / steps / seconds,
         "time": {kind: value / total for kind, value in shares.most_common()},
@@ -166,14 +167,25 @@ def measure(recipe: str, steps: int, limits: dict[str, float]) -> Row:
 
 def table() -> None:
     rows = ROWS.read()
-    first = next(iter(rows.values()))
-    print(f"Ceilings: {first['work_per_second'] / 1e9:.0f} G/s of work, {first['bytes_per_second'] / 1e9:.1f} GB/s.\n")
+    for precision in sorted({row["precision"] for row in rows.values()}, reverse=True):
+        one = next(row for row in rows.values() if row["precision"] == precision)
+        work, memory = one["work_per_second"] / 1e9, one["bytes_per_second"] / 1e9
+        print(f"Ceilings in {precision}: {work:.0f} G/s of work, {memory:.1f} GB/s.\n")
     kinds = [*KINDS, "the rest"]
-    print("| recipe | ms a step | work, G | GB | of the ceiling | of what is possible | " + " | ".join(kinds) + " |")
-    print("| --- |" + " ---: |" * (5 + len(kinds)))
+    print(
+        "| recipe | precision | ms a step | work, G | GB | of the ceiling | of what is possible | "
+        + " | ".join(kinds)
+        + " |"
+    )
+    print("| --- | --- |" + " ---: |" * (5 + len(kinds)))
     for row in rows.values():
         shares = " | ".join(f"{row['time'].get(kind, 0):.0%}" for kind in kinds)
-        cells = [f"`{row['recipe']}`", f"{row['seconds_per_step'] * 1e3:.0f}", f"{row['work'] / 1e9:.2f}"]
+        cells = [
+            f"`{row['recipe']}`",
+            row["precision"],
+            f"{row['seconds_per_step'] * 1e3:.0f}",
+            f"{row['work'] / 1e9:.2f}",
+        ]
         cells += [f"{row['bytes'] / 1e9:.2f}", f"{row['share_of_ceiling']:.0%}", f"{row['share_of_floor']:.0%}"]
         print(f"| {' | '.join(cells)} | {shares} |")
 
@@ -183,15 +195,16 @@ def main() -> None:
     parser.add_argument("part", choices=("run", "table"))
     parser.add_argument("recipes", nargs="*", default=list(RECIPES))
     parser.add_argument("--steps", type=int, default=32)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     given = parser.parse_args()
     if given.part == "table":
         table()
         return
     torch.set_num_threads(1)
     keep_freed_memory()
-    limits = ceilings(choose_precision("auto", torch.device("cpu")))
+    limits = ceilings(choose_precision(given.precision, torch.device("cpu")))
     for recipe in given.recipes:
-        ROWS.keep(f"quick/{recipe}", measure(recipe, given.steps, limits))
+        ROWS.keep(f"quick/{recipe}/{given.precision}", measure(recipe, given.steps, limits, given.precision))
 
 
 if __name__ == "__main__":

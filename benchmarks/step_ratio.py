@@ -25,10 +25,12 @@ from slices import Row, Rows
 
 ROWS = Rows("step_ratio")
 HERE = Path(__file__).resolve().parent
-RECIPES = ("dcgan", "r1gan", "infogan", "vae_conv", "sngan", "biggan", "mocogan", "vgan", "wavegan", "hifigan")
+RECIPES = (
+    "dcgan", "r1gan", "infogan", "vae_conv", "sngan", "biggan", "stylegan2", "r3gan", "mocogan", "wavegan", "hifigan",
+)  # fmt: skip
 
 
-def work(recipe: str, steps: int) -> None:
+def work(recipe: str, steps: int, precision: str) -> None:
     """Answer each line of the standard input with the processor milliseconds of a step, a mean over so many."""
     import torch
 
@@ -38,7 +40,7 @@ def work(recipe: str, steps: int) -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
-        step = prepared(recipe, Path(folder))
+        step = prepared(recipe, Path(folder), precision)
         for _ in range(steps):
             step()
         for _ in sys.stdin:
@@ -61,9 +63,9 @@ def ask(process: subprocess.Popen[str]) -> float:
     raise SystemExit(f"{' '.join(map(str, process.args))} ended; run it by hand to see why.")  # type: ignore[arg-type]
 
 
-def compare(before: Path, recipe: str, rounds: int, steps: int) -> Row:
+def compare(before: Path, recipe: str, rounds: int, steps: int, precision: str) -> Row:
     """Return the row of a recipe."""
-    command = [sys.executable, __file__, "work", recipe, "--steps", str(steps)]
+    command = [sys.executable, __file__, "work", recipe, "--steps", str(steps), "--precision", precision]
     sources = {"before": before, "after": HERE.parent / "src"}
     processes = {
         name: subprocess.Popen(
@@ -85,17 +87,18 @@ def compare(before: Path, recipe: str, rounds: int, steps: int) -> Row:
     commit = subprocess.run(
         ["git", "-C", str(before), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
     )
-    return {"recipe": recipe, "before": commit.stdout.strip(), "rounds": rounds, "steps": steps,
+    return {"recipe": recipe, "precision": precision, "before": commit.stdout.strip(), "rounds": rounds, "steps": steps,
             **{f"{name}_ms": statistics.median(values) for name, values in found.items()},
             "faster": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}  # fmt: skip
 
 
 def table() -> None:
-    print("| recipe | before (commit), ms | after, ms | faster (least to most of the rounds) |")
-    print("| --- | ---: | ---: | ---: |")
+    print("| recipe | precision | before (commit), ms | after, ms | faster (least to most of the rounds) |")
+    print("| --- | --- | ---: | ---: | ---: |")
     for row in ROWS.read().values():
         times = f"{row['before_ms']:.0f} ({row['before']}) | {row['after_ms']:.0f}"
-        print(f"| `{row['recipe']}` | {times} | {row['faster']:.2f} x ({row['least']:.2f} to {row['most']:.2f}) |")
+        ratios = f"{row['faster']:.2f} x ({row['least']:.2f} to {row['most']:.2f})"
+        print(f"| `{row['recipe']}` | {row['precision']} | {times} | {ratios} |")
 
 
 def main() -> None:
@@ -103,17 +106,19 @@ def main() -> None:
     parser.add_argument("part", choices=("run", "table", "work"))
     parser.add_argument("given", nargs="*", help="run: the src folder of the other version, then recipes")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--steps", type=int, default=16, help="of a round; a multiple of those between lazy phases")
     options = parser.parse_args()
     if options.part == "table":
         table()
     elif options.part == "work":
-        work(options.given[0], options.steps)
+        work(options.given[0], options.steps, options.precision)
     else:
         os.environ |= {"OMP_NUM_THREADS": "1"}
         before, *recipes = options.given
         for recipe in recipes or RECIPES:
-            ROWS.keep(f"quick/{recipe}", compare(Path(before).resolve(), recipe, options.rounds, options.steps))
+            row = compare(Path(before).resolve(), recipe, options.rounds, options.steps, options.precision)
+            ROWS.keep(f"quick/{recipe}/{options.precision}", row)
 
 
 if __name__ == "__main__":

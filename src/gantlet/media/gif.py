@@ -38,6 +38,9 @@ def outline(data: bytes) -> Outline:
                     delay = 10 * (data[at + 4] | data[at + 5] << 8)
                 at = _after_blocks(data, at + 2)
             elif data[at] == 0x2C:
+                left, top, across, down = struct.unpack("<HHHH", data[at + 1 : at + 9].ljust(8, b"\0"))
+                if left + across > width or top + down > height:  # Pillow enlarges all that follow: a bomb of 4 kB
+                    raise ValueError(f"frame {len(times) + 1:,} lies beyond the picture of {width} x {height}")
                 at = _after_blocks(data, at + 11 + _palette(data[at + 9]))
                 times.append(delay)
             else:
