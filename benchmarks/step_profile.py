@@ -2,6 +2,7 @@
 
     python benchmarks/step_profile.py run                           the recipes of RECIPES, quick settings
     python benchmarks/step_profile.py run sngan biggan --steps 40 --precision bf16
+    python benchmarks/step_profile.py run sngan --widths published --steps 2     the paper's networks, batches of 64
     python benchmarks/step_profile.py table
 
 Ceilings, measured first: the best rate of 3x3 convolutions, forward and backward, channels-last, over some shapes, and
@@ -111,10 +112,10 @@ class Counting(TorchDispatchMode):
         return out
 
 
-def prepared(recipe: str, folder: Path, precision: str = "auto") -> Callable[[], None]:
-    """Return a step of a recipe at its quick settings on data of its kind."""
+def prepared(recipe: str, folder: Path, precision: str = "auto", quick: bool = True) -> Callable[[], None]:
+    """Return a step of a recipe on data of its kind, at its quick settings or its own ones with batches of 64."""
     kind = catalogue.data_kind(recipe)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {} if quick else {"batch_size": 64}
     source = {"images": "fashion_mnist", "clips": "bouncing_shapes", "sounds": "tones", "excerpts": "tones"}.get(kind)
     if source is None:  # text
         path = folder / "text.txt"
@@ -122,7 +123,7 @@ def prepared(recipe: str, folder: Path, precision: str = "auto") -> Callable[[],
         path.write_text("\n".join(" ".join(words[(i * k) % 10] for k in range(1, 9)) for i in range(2000)))
         source = str(path)
     data = open_data(kind, source, None, options, recipe, **dict.fromkeys(GIVEN))
-    arguments = catalogue.resolve(recipe, data.facts(), True, options)
+    arguments = catalogue.resolve(recipe, data.facts(), quick, options)
     data = as_the_recipe_says(data, arguments)
     torch.manual_seed(0)
     built = catalogue.build(recipe, arguments)
@@ -135,10 +136,10 @@ def kind_of(name: str) -> str:
     return next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), "the rest")
 
 
-def measure(recipe: str, steps: int, limits: dict[str, float], precision: str) -> Row:
+def measure(recipe: str, steps: int, limits: dict[str, float], precision: str, widths: str) -> Row:
     """Return the row of a recipe: counts and times are means over `steps` steps, a multiple of its lazy phases."""
     with tempfile.TemporaryDirectory() as folder:
-        step = prepared(recipe, Path(folder), precision)
+        step = prepared(recipe, Path(folder), precision, widths == "quick")
         for _ in range(steps):
             step()
         began = time.process_time()
@@ -157,7 +158,8 @@ def measure(recipe: str, steps: int, limits: dict[str, float], precision: str) -
         names[event.key] += event.self_cpu_time_total
         total += event.self_cpu_time_total
     return {
-        **limits, "recipe": recipe, "precision": precision, "seconds_per_step": seconds, "work": counted.work / steps,
+        **limits, "recipe": recipe, "precision": precision, "widths": widths,
+        "seconds_per_step": seconds, "work": counted.work / steps,
         "bytes": counted.bytes / steps, "share_of_ceiling": counted.work / steps / seconds / limits["work_per_second"],
         "share_of_floor": counted.least / steps / seconds,
         "time": {kind: value / total for kind, value in shares.most_common()},
@@ -172,20 +174,13 @@ def table() -> None:
         work, memory = one["work_per_second"] / 1e9, one["bytes_per_second"] / 1e9
         print(f"Ceilings in {precision}: {work:.0f} G/s of work, {memory:.1f} GB/s.\n")
     kinds = [*KINDS, "the rest"]
-    print(
-        "| recipe | precision | ms a step | work, G | GB | of the ceiling | of what is possible | "
-        + " | ".join(kinds)
-        + " |"
-    )
+    head = "| recipe | precision | ms a step | work, G | GB | of the ceiling | of what is possible | "
+    print(head + " | ".join(kinds) + " |")
     print("| --- | --- |" + " ---: |" * (5 + len(kinds)))
     for row in rows.values():
         shares = " | ".join(f"{row['time'].get(kind, 0):.0%}" for kind in kinds)
-        cells = [
-            f"`{row['recipe']}`",
-            row["precision"],
-            f"{row['seconds_per_step'] * 1e3:.0f}",
-            f"{row['work'] / 1e9:.2f}",
-        ]
+        name = f"`{row['recipe']}`" + (", published widths" if row["widths"] == "published" else "")
+        cells = [name, row["precision"], f"{row['seconds_per_step'] * 1e3:.0f}", f"{row['work'] / 1e9:.2f}"]
         cells += [f"{row['bytes'] / 1e9:.2f}", f"{row['share_of_ceiling']:.0%}", f"{row['share_of_floor']:.0%}"]
         print(f"| {' | '.join(cells)} | {shares} |")
 
@@ -196,6 +191,7 @@ def main() -> None:
     parser.add_argument("recipes", nargs="*", default=list(RECIPES))
     parser.add_argument("--steps", type=int, default=32)
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--widths", choices=("quick", "published"), default="quick")
     given = parser.parse_args()
     if given.part == "table":
         table()
@@ -204,7 +200,8 @@ def main() -> None:
     keep_freed_memory()
     limits = ceilings(choose_precision(given.precision, torch.device("cpu")))
     for recipe in given.recipes:
-        ROWS.keep(f"quick/{recipe}/{given.precision}", measure(recipe, given.steps, limits, given.precision))
+        row = measure(recipe, given.steps, limits, given.precision, given.widths)
+        ROWS.keep(f"{given.widths}/{recipe}/{given.precision}", row)
 
 
 if __name__ == "__main__":
