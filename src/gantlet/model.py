@@ -90,7 +90,7 @@ class Model:
             from gantlet.applying.sentences import checked
 
             options = checked(self, options)
-        known = set(inspect.signature(self.recipe.sample).parameters) - {"nets", "draws", "label"}
+        known = set(inspect.signature(self.recipe.sample).parameters) - {"nets", "draws", "label"} if options else ()
         for option in options:
             if option not in known:
                 flag = option.replace("_", "-")

@@ -16,9 +16,11 @@ def demodulation(weight: Tensor, style: Tensor, eps: float = 1e-8) -> Tensor:
 
     weight [out, in, k, k], style [N, in]. One matrix product of squares, in float32 in every precision.
     """
-    with torch.autocast(weight.device.type, enabled=False):
-        squares = wide(weight).square().sum((2, 3))
-        return (wide(style).square() @ squares.t() + eps).rsqrt()
+    if torch.is_autocast_enabled(weight.device.type):  # asked first: to enter a context takes as long as the product
+        with torch.autocast(weight.device.type, enabled=False):
+            return demodulation(weight, style, eps)
+    squares = wide(weight).square().sum((2, 3))
+    return (wide(style).square() @ squares.t() + eps).rsqrt()
 
 
 class ModulatedConv2d(nn.Module):
