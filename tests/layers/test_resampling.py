@@ -119,3 +119,38 @@ def test_second_derivatives_of_convolutions(name: str) -> None:
     x = torch.randn(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
     assert gradgradcheck(getattr(resampling, name), (x, weight))
+
+
+def test_a_single_pixel_by_hand() -> None:
+    """Enlarged: 9/16 near, 3/16 beside, 1/16 across, in a 4x4 patch. Reduced: 9/64 of a pixel in the middle four."""
+    x = torch.zeros(1, 1, 4, 4)
+    x[0, 0, 1, 1] = 16.0
+    patch = torch.outer(torch.tensor([1.0, 3.0, 3.0, 1.0]), torch.tensor([1.0, 3.0, 3.0, 1.0]))
+    torch.testing.assert_close(resampling.upsample()(x)[0, 0, 1:5, 1:5], patch)
+    assert float(resampling.upsample()(x).sum()) == pytest.approx(64)
+    torch.testing.assert_close(resampling.downsample()(x)[0, 0], torch.tensor([[2.25, 0.75], [0.75, 0.25]]))
+
+
+@pytest.mark.parametrize("size", [(4, 6), (7, 5)])
+def test_inside_enlarging_is_the_interpolation_of_torch(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, *size)
+    wanted = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(resampling.upsample()(x)[..., 1:-1, 1:-1], wanted[..., 1:-1, 1:-1])
+    assert float((resampling.upsample()(x) - wanted).abs().max()) > 0.01  # the border is another one
+
+
+def test_reducing_is_the_121_filter_and_the_mean_of_four() -> None:
+    x = torch.randn(2, 3, 6, 8)
+    line = torch.tensor([1.0, 2.0, 1.0]) / 4
+    smooth = F.conv2d(F.pad(x, (2, 2, 2, 2)), (line[:, None] * line).expand(3, 1, 3, 3), groups=3)
+    wanted = F.avg_pool2d(smooth[..., 1:-1, 1:-1], 2)
+    torch.testing.assert_close(resampling.downsample()(x)[..., 1:-1, 1:-1], wanted[..., 1:-1, 1:-1])
+
+
+@pytest.mark.parametrize("name", ["upsample", "downsample", "blur_after_doubling", "blur_before_halving"])
+def test_on_a_processor_filters_in_bf16_are_rounded_once(name: str) -> None:
+    layer, x = getattr(resampling, name)(), torch.randn(1, 2, 6, 6).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(x)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, layer(x.float()).bfloat16())

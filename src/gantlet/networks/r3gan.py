@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gantlet.layers.grid import base_grid, crop, even_padding, num_stages
-from gantlet.layers.resampling_bilinear import BilinearDown, BilinearUp
+from gantlet.layers.resampling import downsample, upsample
 
 SLOPE = 0.2
 GAIN = sqrt(2 / (1 + SLOPE**2))  # keeps the variance through a LeakyReLU
@@ -77,7 +77,8 @@ def chain(widths: Sequence[int], blocks: int, group_width: int, up: bool) -> nn.
     layers: list[nn.Module] = [Block(widths[0], group_width, blocks * len(widths)) for _ in range(blocks)]
     for inputs, outputs in itertools.pairwise(widths):
         change = [initialised(Pointwise(inputs, outputs, bias=False))] if inputs != outputs else []
-        layers += [*change, BilinearUp()] if up else [BilinearDown(), *change]
+        # Its bilinear filter [1, 2, 1] meets the 2x2 box of enlarging or of means: together [1, 3, 3, 1].
+        layers += [*change, upsample()] if up else [downsample(), *change]
         layers += [Block(outputs, group_width, blocks * len(widths)) for _ in range(blocks)]
     return nn.Sequential(*layers)
 
