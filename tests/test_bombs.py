@@ -187,7 +187,7 @@ def test_frames_of_a_gif_that_change_their_size_are_refused(monkeypatch: pytest.
         b"\x2c\5\0\5\0", b"\x2c\0\0\0\0", 1
     )
     (tmp_path / "a.gif").write_bytes(beyond)
-    with pytest.raises(UserError, match="frames of a clip have one size"):
+    with pytest.raises(UserError, match="frame 2 lies beyond the picture of 4 x 4"):
         open_clip(tmp_path / "a.gif", ".gif", "a.gif").read()
 
 

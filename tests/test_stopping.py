@@ -128,6 +128,7 @@ def test_which_errors_mean_that_memory_ran_out() -> None:
     assert out_of_memory(caught.value)
     assert out_of_memory(MemoryError())
     assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"))
+    assert out_of_memory(RuntimeError("could not create a primitive"))  # oneDNN
     assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 

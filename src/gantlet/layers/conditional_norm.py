@@ -26,7 +26,7 @@ class ConditionalBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         normalised: Tensor = self.norm(x)
-        gain, bias = (table(y).to(normalised.dtype)[:, :, None, None] for table in (self.gain, self.bias))
+        gain, bias = (table(y).type_as(normalised)[:, :, None, None] for table in (self.gain, self.bias))
         return torch.addcmul(bias, normalised, gain)
 
 

@@ -47,7 +47,7 @@ class PictureConv2d(nn.Conv2d):
         columns = F.unfold(x, self.kernel_size, padding=padding, stride=self.stride).transpose(1, 2)
         y = columns @ self.weight.flatten(1).t()
         if self.bias is not None:
-            y = y + self.bias.to(y.dtype)
+            y = y + self.bias.type_as(y)
         height, width = (
             (side + 2 * pad - kernel) // stride + 1
             for side, pad, kernel, stride in zip(x.shape[2:], padding, self.kernel_size, self.stride, strict=True)

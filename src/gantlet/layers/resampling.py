@@ -35,7 +35,7 @@ def upfirdn(
     """
     if x.device.type == "cpu" and (x.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")):
         with torch.autocast("cpu", enabled=False):
-            return upfirdn(wide(x), wide(kernel), up, down, padding).to(x.dtype)
+            return upfirdn(wide(x), wide(kernel), up, down, padding).type_as(x)
     channels, size = x.shape[1], kernel.shape[-1]
     if up == 1:
         weight = kernel.flip(0, 1).expand(channels, 1, -1, -1)
